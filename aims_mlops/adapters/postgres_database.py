@@ -1,0 +1,165 @@
+"""PostgreSQL: one log for a team, with the head of the log kept on each host that writes."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, ProcessEngine
+from aims_mlops.errors import AimsError, StoreError
+from aims_mlops.plugin import require
+
+_log = logging.getLogger(__name__)
+
+# Advisory locks belong to a whole database; the schema's name keeps two stores in one database apart.
+_KEY = "hashtextextended(concat_ws('/', 'aims-mlops', current_schema(), CAST(:name AS text)), 0)"
+
+
+class PostgresDatabase:
+    """A PostgreSQL database through psycopg 3. Its clock is the server's. A role with SELECT and INSERT suffices."""
+
+    trusts_first_use = True
+
+    def __init__(self, url: URL, *, head_folder: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+        require("psycopg", extra="postgres")
+        self._url = url
+        self._head_folder = head_folder
+        self._busy_seconds = busy_seconds
+        self._process_engine = ProcessEngine(_make_engine(url, busy_seconds))
+        weakref.finalize(self, self._process_engine.close)
+
+    @property
+    def place(self) -> str:
+        """The address without password and options."""
+        return self._url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of this process."""
+        return self._process_engine.get()
+
+    def there(self) -> bool:
+        """Whether there is anything to connect to: connecting tells."""
+        return True
+
+    def prepare(self) -> None:
+        """Do nothing: databases are made by their administrators."""
+
+    def serialise(self, connection: Connection) -> None:
+        """Take the writers' advisory lock, which the end of the transaction gives back."""
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_KEY})"), {"name": "append"})
+
+    def now(self, connection: Connection) -> datetime:
+        """Read the server's clock, as it is now and not as the transaction began."""
+        moment = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        assert isinstance(moment, datetime)
+        return moment
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold an advisory lock on a connection of its own; the server frees it when this process dies."""
+        with self.engine.connect() as connection:
+            key = {"name": f"lock/{name}"}
+            try:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.execute(text(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}"))
+                connection.execute(text(f"SELECT pg_advisory_lock({_KEY})"), key)
+            except SQLAlchemyError as error:
+                connection.invalidate()
+                raise self._explain_lock(error, name) from error
+            try:
+                yield
+            finally:
+                self._release(connection, key)
+
+    def head_path(self, registry_id: str) -> Path:
+        """The file of this registry in the folder for heads."""
+        return self._head_folder / f"{registry_id}.head"
+
+    def close(self) -> None:
+        """Close the pooled connections of this process."""
+        self._process_engine.close()
+
+    def explain(self, error: SQLAlchemyError) -> AimsError:
+        """Say what the server's error code means."""
+        original = error.orig if isinstance(error, DBAPIError) else error
+        state = getattr(original, "sqlstate", None) or ""
+        for prefix, what, hint in _MEANINGS:
+            if state.startswith(prefix):
+                return StoreError(f"{self.place} {what.format(seconds=self._busy_seconds)}", hint=hint)
+        first_line = str(original).strip().partition("\n")[0]
+        if not state or state.startswith("08"):
+            return StoreError(
+                f"{self.place} does not answer: {first_line}",
+                hint="see that the PostgreSQL server runs and that the address in AIMS_STORE or `store:` is right",
+            )
+        return StoreError(f"{self.place} refuses: {first_line} ({state})", hint="ask the database's administrator")
+
+    def _explain_lock(self, error: SQLAlchemyError, name: str) -> AimsError:
+        original = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(original, "sqlstate", None) != "55P03":
+            return self.explain(error)
+        return StoreError(
+            f"{name!r} of {self.place} is locked: another process has held it for more than {LOCK_SECONDS:g} s",
+            hint="wait until the other run of aims is done, then repeat",
+        )
+
+    def _release(self, connection: Connection, key: dict[str, str]) -> None:
+        try:
+            connection.execute(text(f"SELECT pg_advisory_unlock({_KEY})"), key)
+        except SQLAlchemyError as error:
+            _log.warning("the lock %r was lost with its connection: %s", key["name"], self.explain(error))
+        # With its longer timeout, and perhaps still locked, this connection must not go back to the pool.
+        connection.invalidate()
+
+
+def _make_engine(url: URL, busy_seconds: float) -> Engine:
+    # READ COMMITTED whatever the server's default is: after the writers' lock, a statement must see what the
+    # writer before it committed.
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={} if "connect_timeout" in url.query else {"connect_timeout": int(BUSY_SECONDS)},
+    )
+    event.listen(engine, "connect", partial(_limit_waiting, busy_seconds))
+    return engine
+
+
+def _limit_waiting(busy_seconds: float, driver: Any, _record: object) -> None:
+    with driver.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {int(busy_seconds * 1000)}")
+    driver.commit()
+
+
+_MEANINGS = (
+    ("53100", "cannot grow: its disk is full. Nothing was written", "free space on the database server, then repeat"),
+    (
+        "55P03",
+        "is locked: another process has been writing for more than {seconds:g} s",
+        "wait until the other run of aims is done, then repeat",
+    ),
+    (
+        "25006",
+        "is read-only: nothing was written",
+        "this is a standby or a read-only role: name the primary server in AIMS_STORE or `store:`",
+    ),
+    (
+        "42501",
+        "is read-only for this role, or closed to it: permission denied",
+        "grant the role SELECT and INSERT on the aims_ tables (and CREATE on the schema for the first use)",
+    ),
+    ("28", "refuses the user or the password", "see the user and password in AIMS_STORE or `store:`"),
+    ("3D000", "does not exist on its server", "make the database, or see its name in AIMS_STORE or `store:`"),
+    ("53", "has no room for more (connections or memory)", "wait, or raise the server's limits, then repeat"),
+)

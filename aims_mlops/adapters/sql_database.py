@@ -1,0 +1,91 @@
+"""What the evidence store needs of a database besides SQL."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from aims_mlops.errors import AimsError
+
+BUSY_SECONDS = 10
+"""How long a statement waits for another process's transaction."""
+
+LOCK_SECONDS = 30.0
+"""How long a named lock is waited for."""
+
+WRITES = "aims_writes"
+"""Execution option of an engine whose transactions write."""
+
+
+class Database(Protocol):
+    """One kind of database."""
+
+    trusts_first_use: bool
+    """Whether a host that has never seen the log takes its present head for true (and says so)."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people; without password."""
+        ...
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of this process."""
+        ...
+
+    def there(self) -> bool:
+        """Whether there is anything that could be connected to."""
+        ...
+
+    def prepare(self) -> None:
+        """Make the place where tables can be created."""
+        ...
+
+    def serialise(self, connection: Connection) -> None:
+        """Keep every other writer out until the transaction ends."""
+        ...
+
+    def now(self, connection: Connection) -> datetime:
+        """Read the store's clock."""
+        ...
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Hold a named lock; raise `StoreError` when it cannot be had in time."""
+        ...
+
+    def head_path(self, registry_id: str) -> Path:
+        """Where the head of this log is kept on this host."""
+        ...
+
+    def close(self) -> None:
+        """Close the pooled connections of this process."""
+        ...
+
+    def explain(self, error: SQLAlchemyError) -> AimsError:
+        """Say what a driver's error means, with the next step. No statement, parameter or password is quoted."""
+        ...
+
+
+class ProcessEngine:
+    """An engine that a forked child never shares with its parent: both would talk on one connection."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._process = os.getpid()
+
+    def get(self) -> Engine:
+        """Return the engine; in a child process its pool starts empty."""
+        if os.getpid() != self._process:
+            self._engine.dispose(close=False)
+            self._process = os.getpid()
+        return self._engine
+
+    def close(self) -> None:
+        """Close the pooled connections of this process."""
+        self._engine.dispose(close=os.getpid() == self._process)

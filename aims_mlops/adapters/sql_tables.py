@@ -1,0 +1,42 @@
+"""The tables of the evidence store, the same on every database."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
+
+SCHEMA_VERSION = "1"
+"""Kept in `aims_meta`; a store with a later one is not touched."""
+
+METADATA = MetaData()
+
+META = Table("aims_meta", METADATA, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+LEAF = Table(
+    "aims_leaf",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    # What follows is for looking up only. What the log says is in the leaf's bytes.
+    Column("digest", Text, nullable=False),
+    Column("payload", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("model", Text),
+    Column("version", Text),
+    Column("system", Text),
+    Index("aims_leaf_model", "model", "version"),
+    Index("aims_leaf_type", "type"),
+    Index("aims_leaf_subject", "subject"),
+    Index("aims_leaf_system", "system"),
+)
+
+ENVELOPE = Table(
+    "aims_envelope",
+    METADATA,
+    Column("payload", Text, primary_key=True),
+    Column("envelope", LargeBinary, nullable=False),
+)
+
+BLOB = Table(
+    "aims_blob", METADATA, Column("digest", Text, primary_key=True), Column("content", LargeBinary, nullable=False)
+)

@@ -1,0 +1,195 @@
+"""`aims check`: measure, sign, record. It never decides."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from aims_mlops.api.looking import champion_measure
+from aims_mlops.api.services import Said, Services, write
+from aims_mlops.errors import AimsError, NothingToDo, SigningError, UsageError
+from aims_mlops.evidence import predicates
+from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.statement import Statement
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.policy import CheckSpec, Policy
+from aims_mlops.model.report import CheckReport
+from aims_mlops.model.subject import ModelRef, ModelVersion, Subject
+from aims_mlops.ports import Signer, Snapshot
+from aims_mlops.runner import Job, Measured, Runner
+
+
+def check(
+    services: Services,
+    ref: ModelRef,
+    *,
+    only: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> CheckReport:
+    """Run the checks of a version's system over it, and record each result.
+
+    A signer that cannot sign, and a registry that takes no attachments, do not stop the measuring: the report says so.
+    Raises where there is nothing to measure: unknown model or check, unclaimed model, files that cannot be read.
+    """
+    version = services.registry.resolve(ref, services.store.registry_id())
+    system = services.claimed_by(version.name)
+    specs = _chosen(system.policy, only)
+    signer, unrecorded = _signer(services)
+    with tempfile.TemporaryDirectory(prefix="aims-") as folder:
+        progress("model")
+        snapshot = services.registry.snapshot(version, Path(folder) / "model")
+        measured = _measure(services, system.policy, snapshot, specs, progress)
+    subject = Subject.of(version, snapshot.digest)
+    if signer is not None:
+        progress("evidence")
+        services.store.put_blob(snapshot.manifest)
+        services.store.put_blob(system.policy.text)
+        desk = _Desk(services, version, subject, system.policy, signer)
+        measured = [desk.record(item) for item in measured]
+    report = CheckReport(
+        version,
+        snapshot.digest,
+        system.id,
+        tuple(item.result for item in measured),
+        unrecorded="" if unrecorded is None else str(unrecorded),
+        unrecorded_hint="" if unrecorded is None else unrecorded.hint,
+        notices=tuple(_notices(measured)),
+    )
+    return report if signer is None else _publish(services, report, system.policy, system.owner)
+
+
+def _chosen(policy: Policy, only: Sequence[str]) -> tuple[CheckSpec, ...]:
+    if not policy.checks:
+        raise NothingToDo(
+            f"system {policy.system} has no check", hint=f"add one to systems.{policy.system}.checks in aims.yaml"
+        )
+    unknown = [id_ for id_ in only if policy.check(id_) is None]
+    if unknown:
+        known = ", ".join(spec.id for spec in policy.checks)
+        raise UsageError(f"system {policy.system} has no check {unknown[0]!r}", hint=f"it has: {known}")
+    return tuple(spec for spec in policy.checks if not only or spec.id in only)
+
+
+def _signer(services: Services) -> tuple[Signer | None, SigningError | None]:
+    """Return a signer that has signed once, so that a passphrase is asked for before the work and not after it."""
+    try:
+        signer = services.signer()
+        signer.sign(b"aims-mlops: can this key sign?")
+    except SigningError as error:
+        return None, error
+    return signer, None
+
+
+def _measure(
+    services: Services,
+    policy: Policy,
+    snapshot: Snapshot,
+    specs: Sequence[CheckSpec],
+    progress: Callable[[str], None],
+) -> list[Measured]:
+    with services.engine() as engine:
+        job = Job(
+            policy=policy,
+            model=snapshot.digest,
+            root=services.project.root,
+            checks=services.checks,
+            engine=engine,
+            predictor=lambda positive: services.registry.predictor(snapshot, positive=positive),
+            champion=lambda spec, alias, metric: champion_measure(services, policy, spec, alias=alias, metric=metric),
+            clock=services.clock,
+            attached=services.attached,
+        )
+        return Runner(job).run(specs, progress=progress)
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where the results of one run are signed."""
+
+    services: Services
+    version: ModelVersion
+    subject: Subject
+    policy: Policy
+    signer: Signer
+
+    def record(self, item: Measured) -> Measured:
+        """Sign and append one result; return it with the digest of its statement."""
+        result = item.result
+        body = predicates.check_result(
+            result,
+            item.spec,
+            options=_options(item.spec),
+            seed=item.seed,
+            isolation=item.isolation,
+            policy=self.policy.digest,
+        )
+        said = Said(
+            "check-result",
+            self.version,
+            self.subject,
+            self.policy,
+            body,
+            measured_at=result.measured_at,
+            datasets=result.datasets,
+            libraries=result.finding.libraries,
+            supersedes=_previous(self.services, self.version, result.id),
+        )
+        return replace(item, result=replace(result, evidence=write(self.services, said, signer=self.signer)))
+
+
+def _options(spec: CheckSpec) -> dict[str, object]:
+    options = spec.options
+    return options.model_dump(mode="json", exclude_none=True) if isinstance(options, BaseModel) else {}
+
+
+def _previous(services: Services, version: ModelVersion, id_: str) -> Digest | None:
+    """Return the newest statement about this version's check, as the store remembers it. Information for people."""
+    for payload in reversed(services.store.find(model=version.name, version=version.version)):
+        content = services.store.envelope(payload)
+        if content is None:
+            continue
+        statement = Statement.from_bytes(Envelope.from_bytes(content).payload)
+        if statement.kind == "check-result" and statement.body["check"]["id"] == id_:
+            return payload
+    return None
+
+
+def _notices(measured: Sequence[Measured]) -> list[str]:
+    """Say before the gate does which results it will not take."""
+    notices = []
+    for item in measured:
+        for use in item.result.datasets:
+            attached = use.origin == "attached" and not item.spec.allow_attached
+            stored = use.origin == "stored-predictions" and not item.spec.allow_stored_predictions
+            if item.spec.required and (attached or stored):
+                what = "data that the author attached" if attached else "predictions stored in the data"
+                notices.append(
+                    f"{item.result.id} was measured on {what} ({use.name}): the gate will call it mismatched"
+                )
+    return notices
+
+
+def _publish(services: Services, report: CheckReport, policy: Policy, owner: str) -> CheckReport:
+    """Attach reports and envelopes to the version. The log has them already: failing here loses nothing."""
+    files = dict(services.reports(report, policy))
+    for result in report.results:
+        envelope = None if result.evidence is None else services.store.envelope(result.evidence)
+        if result.evidence is not None and envelope is not None:
+            files[f"{result.evidence.hex}.dsse.json"] = envelope
+    bad = [result.id for result in report.failed if result.required]
+    tags = {
+        "aims.system": report.system,
+        "aims.owner": owner,
+        "aims.status": f"checks {report.outcome.value}" + (f": {', '.join(bad)}" if bad else ""),
+        "aims.evidence": f"aims/{report.version.name}/{report.version.version}",
+    }
+    try:
+        services.registry.publish(report.version, files, tags)
+    except AimsError as error:
+        notice = f"recorded, but not attached to {report.version.label} in the registry: {error}"
+        return replace(report, notices=(*report.notices, notice))
+    return report

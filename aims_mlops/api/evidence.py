@@ -1,0 +1,246 @@
+"""`aims evidence`: what was recorded about a version, whether it holds, and a copy that others can check."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aims_mlops.api.looking import walk_log
+from aims_mlops.api.services import Services
+from aims_mlops.errors import ExitCode, NothingToDo, UsageError, VerificationError, worst_exit_code
+from aims_mlops.evidence import manifest
+from aims_mlops.evidence.canonical import parse
+from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.log import Fault, Head, Walk, walk
+from aims_mlops.evidence.predicates import target_text
+from aims_mlops.evidence.record import Record, Trust, open_leaf
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.register import PublicKey
+from aims_mlops.model.subject import ModelRef, ModelVersion
+
+_SHORTEST = 8
+"""Digits of a digest that are enough to look one up."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One statement of the log, for a list. `signer` is None where nobody who is trusted for it signed it."""
+
+    seq: int
+    digest: Digest
+    kind: str
+    model: str
+    captured_at: datetime
+    signer: str | None
+    says: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that does not hold: `hole`, `tampered`, `untrusted` or `mismatched`, where, and what it is."""
+
+    word: str
+    where: str
+    what: str
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """A hole leaves us without an answer; anything else is evidence that does not verify."""
+        return ExitCode.UNDECIDED if self.word == "hole" else ExitCode.UNVERIFIED
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `aims evidence verify` found. `leaves` were walked, `opened` statements were verified."""
+
+    leaves: int
+    opened: int
+    model: str | None
+    digest: Digest | None
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 only where everything holds and there was something to verify."""
+        if not self.troubles:
+            return ExitCode.OK if self.opened else ExitCode.NOTHING
+        return worst_exit_code([trouble.exit_code for trouble in self.troubles])
+
+
+def trust_of(services: Services) -> Trust:
+    """Return the trust of the whole project: aims.yaml has one, and every system's policy carries it."""
+    systems = services.project.systems
+    return services.trust(systems[0].policy) if systems else Trust({}, {})
+
+
+def _open(services: Services, walked: Walk, ref: ModelRef | None) -> list[Record | Fault]:
+    trust = trust_of(services)
+    opened = [open_leaf(read.leaf, services.store.envelope(read.leaf.payload), trust) for read in walked.leaves]
+    return [item for item in opened if isinstance(item, Fault) or ref is None or _about(item, ref)]
+
+
+def _about(record: Record, ref: ModelRef) -> bool:
+    header = record.statement.header
+    return header.model == ref.name and header.version == ref.version
+
+
+def _resolved(services: Services, ref: ModelRef) -> ModelVersion:
+    return services.registry.resolve(ref, services.store.registry_id())
+
+
+def list_evidence(services: Services, ref: ModelRef | None = None) -> list[Row]:
+    """List the statements of the log, oldest first; those about one version where it is named."""
+    if ref is not None and ref.version is None:
+        ref = ModelRef(ref.name, version=_resolved(services, ref).version)
+    opened = _open(services, walk_log(services), ref)
+    return [_row(item) for item in opened if isinstance(item, Record)]
+
+
+def _row(record: Record) -> Row:
+    statement = record.statement
+    body, header = statement.body, statement.header
+    says = {
+        "check-result": lambda: f"{body['check']['id']} {body['outcome']}",
+        "gate-decision": lambda: f"{body['verdict']} for {target_text(body['to'])}",
+        "promotion": lambda: f"to {target_text(body['to'])}",
+        "record": lambda: str(body.get("record", "")),
+    }.get(statement.kind, lambda: "")()
+    model = f"{header.model}/{header.version}" if header.model else "-"
+    return Row(record.seq, record.payload, statement.kind, model, record.captured_at, record.signer, says)
+
+
+def show(services: Services, text: str) -> dict[str, Any]:
+    """Return one statement as JSON values by the beginning of its digest. Its signature is not checked."""
+    wanted = text.removeprefix("sha256:")
+    if len(wanted) < _SHORTEST:
+        raise UsageError(f"{text!r} is too short to name a statement", hint=f"give {_SHORTEST} digits or more")
+    found = {read.leaf.payload for read in walk_log(services).leaves if read.leaf.payload.hex.startswith(wanted)}
+    if len(found) != 1:
+        what = "no statement" if not found else f"{len(found)} statements"
+        raise UsageError(f"{what} in the log with a digest that begins with {wanted}", hint="aims evidence list")
+    content = services.store.envelope(found.pop())
+    if content is None:
+        raise VerificationError(f"the statement {wanted} is gone from the store", hint="aims evidence verify")
+    return parse(Envelope.from_bytes(content).payload, what="statement")
+
+
+def pin_head(services: Services) -> Head:
+    """Write the outside head anew from the log as it stands; refuse where anything but the head does not hold.
+
+    For an operator who looked: whatever was cut off before is from now on not missed.
+    """
+    walked = walk(services.store.leaves(), registry_id=services.store.registry_id(), head=None)
+    inner = [fault for fault in walked.faults if fault.seq is not None]
+    if inner:
+        raise VerificationError(f"the log does not hold: {inner[0].what}", hint="restore the store from its backup")
+    head = walked.head
+    if head is None:
+        raise NothingToDo("the log is empty: there is no head to pin", hint="aims check MODEL writes the first leaf")
+    services.store.pin(head)
+    return head
+
+
+def verify(services: Services, ref: ModelRef | None = None) -> Verification:
+    """Walk every leaf, open every statement, and digest the model's files again where a version is named."""
+    walked = walk_log(services)
+    version = None if ref is None else _resolved(services, ref)
+    if version is not None:
+        ref = ModelRef(version.name, version=version.version)
+    opened = _open(services, walked, ref)
+    troubles = [Trouble(fault.kind, _place(fault), fault.what) for fault in walked.faults]
+    seen = {fault.seq for fault in walked.faults}
+    records = [item for item in opened if isinstance(item, Record)]
+    troubles += [
+        Trouble(item.kind, _place(item), item.what)
+        for item in opened
+        if isinstance(item, Fault) and item.seq not in seen
+    ]
+    troubles += [
+        Trouble(
+            "untrusted",
+            f"leaf {record.seq}",
+            f"{_row(record).kind} {record.payload.short} is not signed by anyone trusted for it",
+        )
+        for record in records
+        if record.signer is None
+    ]
+    digest = None
+    if version is not None:
+        digest, changed = _model(services, version, records)
+        troubles += changed
+    label = None if version is None else version.label
+    return Verification(len(walked.leaves), len(records), label, digest, tuple(troubles))
+
+
+def _place(fault: Fault) -> str:
+    return "head" if fault.seq is None else f"leaf {fault.seq}"
+
+
+def _model(services: Services, version: ModelVersion, records: Sequence[Record]) -> tuple[Digest | None, list[Trouble]]:
+    """Digest the files as they are now and compare them with what the newest check result is about."""
+    try:
+        now = services.registry.manifest(version)
+    except VerificationError as error:
+        return None, [Trouble("mismatched", version.label, str(error))]
+    digest = Digest.of(now)
+    checked = [record for record in records if record.statement.kind == "check-result"]
+    newest = max(checked, key=lambda record: record.seq, default=None)
+    if newest is None or newest.statement.subject == digest:
+        return digest, []
+    then = newest.statement.subject
+    what = f"the files are not those that were checked (then {then.short}, now {digest.short})"
+    return digest, [Trouble("mismatched", version.label, what + _changes(services.store.blob(then), now))]
+
+
+def _changes(then: bytes | None, now: bytes) -> str:
+    if then is None:
+        return ""
+    named = zip(("added", "removed", "changed"), manifest.compare(then, now), strict=True)
+    return "".join(f"; {word}: {', '.join(files)}" for word, files in named if files)
+
+
+def export(services: Services, ref: ModelRef, folder: Path) -> list[Path]:
+    """Write what is recorded about a version into a new folder, to be checked with openssl and sha256sum.
+
+    Envelopes by digest, the manifest, the policy texts, the leaves, and the public keys. Refuses a folder that has
+    anything in it.
+    """
+    version = _resolved(services, ref)
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty: an export never overwrites", hint="name a new folder with -o")
+    walked = walk_log(services)
+    opened = _open(services, walked, ModelRef(version.name, version=version.version))
+    records = [item for item in opened if isinstance(item, Record)]
+    if not records:
+        raise NothingToDo(f"nothing is recorded about {version.label}", hint=f"aims check {version.label}")
+    files: dict[str, bytes] = {"leaves.jsonl": b"\n".join(r.leaf.to_bytes() for r in walked.leaves) + b"\n"}
+    for record in records:
+        files[f"{record.payload.hex}.dsse.json"] = services.store.envelope(record.payload) or b""
+        policy = record.statement.header.policy_digest
+        for digest, name in (
+            (record.statement.subject, "MODEL.sha256"),
+            (policy, f"policy-{policy and policy.short}.json"),
+        ):
+            content = None if digest is None else services.store.blob(digest)
+            if content is not None:
+                files[name] = content
+    for person in services.project.people:
+        for key in person.keys:
+            files[f"keys/{person.id}-{key.id.short}.pub.pem"] = _pem(key)
+    return [_write(folder / name, content) for name, content in files.items()]
+
+
+def _pem(key: PublicKey) -> bytes:
+    text = base64.b64encode(key.spki).decode()
+    lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
+    return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n".encode()
+
+
+def _write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path

@@ -1,0 +1,65 @@
+"""The gatekeeper that a platform's hooks ask: what is protected, may this go on, and what to do on registration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from aims_mlops.api.checking import check
+from aims_mlops.api.promoting import promotion
+from aims_mlops.api.services import Services, Unclaimed
+from aims_mlops.errors import AimsError
+from aims_mlops.model.decision import Decision
+from aims_mlops.model.register import System
+from aims_mlops.model.report import CheckReport
+from aims_mlops.model.subject import ModelRef, Target
+
+
+class Gatekeeper:
+    """Answers a platform's hooks. What it needs is built anew for each call, so that aims.yaml is always today's."""
+
+    def __init__(
+        self,
+        services: Callable[[], Services],
+        *,
+        say: Callable[[str], None],
+        show: Callable[[CheckReport], None],
+    ) -> None:
+        self._services = services
+        self._say = say
+        self._show = show
+
+    def protects(self, name: str, target: Target) -> bool:
+        """Whether reaching the target is a promotion.
+
+        A name is protected where any system's policy says so, since the model that moves in may belong to any. An
+        alias or stage of a model that no system claims is protected where any system protects it: such a model cannot
+        be promoted.
+        """
+        systems: Sequence[System] = self._services().project.systems
+        claimants = [system for system in systems if system.claims(name)]
+        asked = systems if target.kind == "name" or not claimants else claimants
+        return any(system.policy.promotion.protects(target) for system in asked)
+
+    def promotion(self, name: str, version: str, target: Target) -> AbstractContextManager[Decision]:
+        """Return a `with` that decides on entry (or raises `Denied`), and records what its body then did."""
+        ref = ModelRef(name, version=version)
+        return promotion(self._services(), ref, target, reason="set in the registry")
+
+    def registered(self, name: str, version: str) -> None:
+        """Run the checks of a version that was just registered, and show what came out.
+
+        Whatever this product itself has to complain about is said and not raised: the version is registered, has no
+        admissible evidence, and so cannot be promoted.
+        """
+        label = f"{name}/{version}"
+        try:
+            self._show(check(self._services(), ModelRef(name, version=version), progress=self._progress(label)))
+        except Unclaimed as error:
+            self._say(f"{label} is registered, but cannot be promoted: {error}\n  next: {error.hint}")
+        except AimsError as error:
+            hint = f"\n  next: {error.hint}" if error.hint else ""
+            self._say(f"{label} is registered, but NOT CHECKED, and cannot be promoted: {error}{hint}")
+
+    def _progress(self, label: str) -> Callable[[str], None]:
+        return lambda step: self._say(f"{label}: {step} ...")

@@ -1,0 +1,149 @@
+"""`aims gate` decides and signs; `aims promote` decides again under lock, acts, and signs what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from aims_mlops.api.looking import evidence_for, statements, walk_log
+from aims_mlops.api.services import Said, Services, write
+from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, VerificationError
+from aims_mlops.evidence import predicates
+from aims_mlops.evidence.record import EvidenceView, Trust
+from aims_mlops.gate import Question, decide
+from aims_mlops.model.decision import Decision
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.subject import ModelRef, ModelVersion, Subject, Target
+
+
+def gate(services: Services, ref: ModelRef, target: Target) -> Decision:
+    """Decide whether a version may go to a target, sign the decision and record it. Nothing is acted on.
+
+    Raises `NothingToDo` where the target is not protected for the model's system.
+    """
+    version = services.registry.resolve(ref, services.store.registry_id())
+    _must_be_protected(services, version, target)
+    return _record(services, _decide(services, version, target))
+
+
+def promote(
+    services: Services, ref: ModelRef, target: Target, *, reason: str, asked: Decision | None = None
+) -> Decision:
+    """Decide, carry the promotion out in the registry, and record it; return the decision that it rests on.
+
+    Raises `Denied` with the new decision's words where the gate is shut, and as `promotion` does.
+    """
+    with promotion(services, ref, target, reason=reason, asked=asked) as decision:
+        services.registry.act(decision.version, target)
+    return decision
+
+
+@contextmanager
+def promotion(
+    services: Services, ref: ModelRef, target: Target, *, reason: str, asked: Decision | None = None
+) -> Iterator[Decision]:
+    """Hold the lock, decide, let the caller act inside the `with`, and record the promotion when that went well.
+
+    `asked` is an earlier decision of `gate`: it must not have expired or been used, and it is never believed, only
+    decided again. Raises `Denied` where the gate is shut; then nothing inside the `with` runs.
+    """
+    with services.store.lock("promotion"):
+        if asked is not None:
+            _must_be_usable(services, asked)
+        decision = gate(services, ref, target)
+        if not decision.allowed or decision.digest is None:
+            raise Denied(decision.explain(), code=decision.exit_code)
+        yield decision
+        signer = services.signer()
+        body = predicates.promotion(
+            target=target,
+            decision=decision.digest,
+            asked=None if asked is None else asked.digest,
+            reason=reason,
+            actor=signer.person,
+        )
+        policy = services.claimed_by(decision.version.name).policy
+        said = Said("promotion", decision.version, decision.subject, policy, body, measured_at=services.clock())
+        write(services, said, signer=signer)
+
+
+def _must_be_protected(services: Services, version: ModelVersion, target: Target) -> None:
+    claimants = services.project.claimants(version.name)
+    if claimants and not any(system.policy.promotion.protects(target) for system in claimants):
+        promotion = claimants[0].policy.promotion
+        protected = [*promotion.aliases, *(f"stage:{stage}" for stage in promotion.stages)]
+        protected += [f"name:{glob}" for glob in promotion.registered_models]
+        raise NothingToDo(
+            f"{target} is not protected for {version.name}: there is nothing to decide",
+            hint=f"system {claimants[0].id} protects {', '.join(protected)}",
+        )
+
+
+def _decide(services: Services, version: ModelVersion, target: Target) -> Decision:
+    claimants = services.project.claimants(version.name)
+    digest, unreadable, files_changed = None, "", False
+    view = EvidenceView((), (), 0, None)
+    if len(claimants) == 1:
+        try:
+            digest = Digest.of(services.registry.manifest(version))
+        except (RegistryError, VerificationError) as error:
+            unreadable, files_changed = str(error), isinstance(error, VerificationError)
+        view = evidence_for(services, version, digest, services.trust(claimants[0].policy))
+    question = Question(
+        version=version,
+        target=target,
+        claimants=claimants,
+        people=services.project.people,
+        subject=None if digest is None else Subject.of(version, digest),
+        unreadable=unreadable,
+        files_changed=files_changed,
+    )
+    return decide(question, view, now=services.clock())
+
+
+def _record(services: Services, decision: Decision) -> Decision:
+    claimants = services.project.claimants(decision.version.name)
+    policy = claimants[0].policy if len(claimants) == 1 else None
+    if policy is not None:
+        services.store.put_blob(policy.text)
+    said = Said(
+        "gate-decision",
+        decision.version,
+        decision.subject,
+        policy,
+        predicates.gate_decision(decision),
+        measured_at=decision.decided_at,
+    )
+    decision = replace(decision, digest=write(services, said, signer=services.signer()))
+    _show_status(services, decision)
+    return decision
+
+
+def _show_status(services: Services, decision: Decision) -> None:
+    """Point to the decision in the registry. Nothing decides from it, so failing here is not an error."""
+    shut = ", ".join(item.id for item in decision.blocking)
+    status = f"{decision.verdict.value} for {decision.target}" + (f": {shut}" if shut else "")
+    try:
+        services.registry.publish(decision.version, {}, {"aims.status": status[:250]})
+    except AimsError:
+        return
+
+
+def _must_be_usable(services: Services, asked: Decision) -> None:
+    if asked.digest is None or services.clock() > asked.expires_at:
+        raise Denied(
+            f"the decision about {asked.version.label} has expired or was never recorded", hint="ask the gate again"
+        )
+    claimants = services.project.claimants(asked.version.name)
+    trust: Trust = services.trust(claimants[0].policy) if len(claimants) == 1 else Trust({}, {})
+    if asked.digest in _used(services, trust):
+        raise Denied(
+            f"the decision about {asked.version.label} was used already: a decision is single-use",
+            hint="ask the gate again",
+        )
+
+
+def _used(services: Services, trust: Trust) -> set[str]:
+    promotions = statements(services, walk_log(services), "promotion", trust)
+    return {str(record.statement.body.get("asked")) for record in promotions}

@@ -1,0 +1,127 @@
+"""What the use cases stand on, and the one way in which anything is written down."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version as installed_version
+from typing import Any
+
+from aims_mlops.errors import AimsError, ExitCode, UsageError
+from aims_mlops.evidence.canonical import canonical
+from aims_mlops.evidence.envelope import Envelope, Signature, pae
+from aims_mlops.evidence.record import Trust
+from aims_mlops.evidence.statement import MANIFEST, Header, Statement, predicate_type
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.finding import DatasetUse
+from aims_mlops.model.policy import Policy
+from aims_mlops.model.register import Project, System
+from aims_mlops.model.report import CheckReport
+from aims_mlops.model.subject import ModelVersion, Subject
+from aims_mlops.plugin import Check
+from aims_mlops.ports import Clock, DataEngine, Entry, EvidenceStore, ModelRegistry, Signer
+
+
+@dataclass(frozen=True)
+class Services:
+    """The outside world, as ports. Built by `wiring`, replaced by fakes in tests."""
+
+    project: Project
+    store: EvidenceStore
+    registry: ModelRegistry
+    signer: Callable[[], Signer]
+    """Chooses the signer when it is first needed; raises `SigningError`."""
+    engine: Callable[[], AbstractContextManager[DataEngine]]
+    checks: Mapping[str, type[Check]]
+    clock: Clock
+    reports: Callable[[CheckReport, Policy], Mapping[str, bytes]] = lambda _report, _policy: {}
+    """Renders the files that are attached to the version for people."""
+    attached: Mapping[str, object] = field(default_factory=dict)
+
+    def claimed_by(self, model: str) -> System:
+        """Return the one system that claims a model; raise `UsageError` where there is none or several."""
+        claimants = self.project.claimants(model)
+        if len(claimants) == 1:
+            return claimants[0]
+        if claimants:
+            names = ", ".join(system.id for system in claimants)
+            raise UsageError(f"{len(claimants)} systems claim the model {model!r}: {names}", hint="let one claim it")
+        raise Unclaimed(model)
+
+    def trust(self, policy: Policy) -> Trust:
+        """Return who may sign what under a policy."""
+        return Trust(policy.trust, {key.id: key for person in self.project.people for key in person.keys})
+
+
+class Unclaimed(AimsError):
+    """No system of the register claims the model: it stays registered, and cannot be promoted."""
+
+    exit_code = ExitCode.SHUT
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"no system of the register claims the model {model!r}",
+            hint=f"add {model!r} to models: of a system in aims.yaml, under its named owner, then aims check",
+        )
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is to be written down: a kind, its subject and its body; the header is made from the rest."""
+
+    kind: str
+    version: ModelVersion
+    subject: Subject | None
+    """None where the files could not be digested: the statement is then about the version's identity alone."""
+    policy: Policy | None
+    body: Mapping[str, Any]
+    measured_at: datetime
+    datasets: tuple[DatasetUse, ...] = ()
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    supersedes: Digest | None = None
+
+
+def write(services: Services, said: Said, *, signer: Signer) -> Digest:
+    """Sign a statement and append it to the log; return its digest. All that is recorded goes through here."""
+    statement = _statement(services, said)
+    payload = statement.to_bytes()
+    envelope = Envelope(payload, (Signature(signer.key_id, signer.sign(pae(payload))),)).to_bytes()
+    entry = Entry(
+        envelope,
+        Digest.of(payload),
+        predicate_type(said.kind),
+        statement.subject,
+        model=said.version.name,
+        version=said.version.version,
+        system=statement.header.system,
+    )
+    services.store.append(entry)
+    return entry.payload
+
+
+def _statement(services: Services, said: Said) -> Statement:
+    version, signed_at = said.version, services.clock()
+    identity = {"registryId": version.registry_id, "model": version.name, "version": version.version}
+    header = Header(
+        registry_id=version.registry_id,
+        workspace=version.workspace,
+        model=version.name,
+        version=version.version,
+        version_created_at=version.created_at,
+        system=None if said.policy is None else said.policy.system,
+        policy_digest=None if said.policy is None else said.policy.digest,
+        tool={"name": "aims-mlops", "version": installed_version("aims-mlops")},
+        libraries=said.libraries,
+        nonce=secrets.token_hex(16),
+        measured_at=said.measured_at,
+        signed_at=signed_at,
+        datasets=said.datasets,
+        supersedes=said.supersedes,
+    )
+    if said.subject is None:
+        about = Digest.of(canonical(identity))
+        return Statement(said.kind, about, header, said.body, subject_name="model-version.json")
+    return Statement(said.kind, said.subject.digest, header, said.body, subject_name=MANIFEST)

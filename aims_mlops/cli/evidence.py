@@ -1,0 +1,101 @@
+"""`aims evidence`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from aims_mlops.cli.options import Settings, answer, output_options
+
+
+@click.group("evidence")
+def evidence_group() -> None:
+    """What was recorded, whether it holds, and a copy for others to check."""
+
+
+@evidence_group.command("list")
+@click.argument("model", required=False)
+@output_options
+@click.pass_obj
+def list_(settings: Settings, model: str | None, format: str, output_file: tuple[str, ...]) -> None:
+    """List the log's statements, oldest first; those about one MODEL where it is named."""
+    from aims_mlops import api
+    from aims_mlops.model.subject import ModelRef
+    from aims_mlops.model.times import to_text
+    from aims_mlops.views import terminal
+
+    rows = api.list_evidence(settings.services(), None if model is None else ModelRef.parse(model))
+    wire = [
+        {
+            "seq": row.seq,
+            "digest": row.digest,
+            "kind": row.kind,
+            "model": row.model,
+            "captured_at": to_text(row.captured_at),
+            "signed_by": row.signer,
+            "says": row.says,
+        }
+        for row in rows
+    ]
+    shown = [
+        terminal.EvidenceRow(
+            row.seq,
+            row.captured_at,
+            row.kind,
+            row.model,
+            row.says,
+            row.signer or "-",
+            row.digest,
+            "untrusted" if row.signer is None else "verified",
+        )
+        for row in rows
+    ]
+    answer(settings, wire=wire, table=terminal.evidence_table(shown), format=format, files=output_file)
+
+
+@evidence_group.command("show")
+@click.argument("digest")
+@click.pass_obj
+def show(settings: Settings, digest: str) -> None:
+    """Print one statement, found by the beginning of its DIGEST (8 digits or more)."""
+    from aims_mlops import api
+
+    statement = api.show(settings.services(), digest)
+    click.echo(json.dumps(statement, indent=2, ensure_ascii=False))
+
+
+@evidence_group.command("verify")
+@click.argument("model", required=False)
+@click.option("--pin", is_flag=True, help="Write the outside head anew: you looked, and nothing was cut off.")
+@output_options
+@click.pass_obj
+def verify(settings: Settings, model: str | None, pin: bool, format: str, output_file: tuple[str, ...]) -> None:
+    """Walk every leaf, open every statement, and digest MODEL's files again where it is named."""
+    from aims_mlops import api
+    from aims_mlops.model.subject import ModelRef
+    from aims_mlops.views.verification import verification_table, verification_wire
+
+    services = settings.services()
+    if pin:
+        head = api.pin_head(services)
+        click.echo(f"pinned the head at leaf {head.seq}: {head.digest}", err=True)
+    found = api.verify(services, None if model is None else ModelRef.parse(model))
+    table = verification_table(found)
+    answer(settings, wire=verification_wire(found), table=table, format=format, files=output_file)
+    sys.exit(found.exit_code)
+
+
+@evidence_group.command("export")
+@click.argument("model")
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="A new or empty folder.")
+@click.pass_obj
+def export(settings: Settings, model: str, folder: Path) -> None:
+    """Write MODEL's envelopes, manifest, policy and the public keys into a folder, to check with openssl."""
+    from aims_mlops import api
+    from aims_mlops.model.subject import ModelRef
+
+    for path in api.export(settings.services(), ModelRef.parse(model), folder):
+        click.echo(path)

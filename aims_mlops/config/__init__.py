@@ -1,0 +1,23 @@
+"""Reads aims.yaml into frozen values; tells all mistakes at once, with place and hint."""
+
+from aims_mlops.config.explaining import explain
+from aims_mlops.config.grammar import CheckTypes
+from aims_mlops.config.keys import public_key
+from aims_mlops.config.loading import NAME, find, load
+from aims_mlops.config.schema import schema
+from aims_mlops.config.showing import Setting, show
+from aims_mlops.config.starting import starter, write_starter
+
+__all__ = [
+    "NAME",
+    "CheckTypes",
+    "Setting",
+    "explain",
+    "find",
+    "load",
+    "public_key",
+    "schema",
+    "show",
+    "starter",
+    "write_starter",
+]

@@ -1,0 +1,200 @@
+"""From the grammar's objects to the frozen values that the rest works with, and the text of each policy."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from aims_mlops.config import grammar
+from aims_mlops.config.files import Files, named
+from aims_mlops.config.grammar import CheckTypes
+from aims_mlops.config.positions import KeyPath, Tree
+from aims_mlops.evidence.canonical import canonical
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.policy import CheckSpec, DatasetSpec, Policy, Promotion, RecordSpec
+from aims_mlops.model.register import Person, Project, System
+from aims_mlops.plugin import marked
+
+
+def project(path: Path, aims: grammar.Aims, tree: Tree, *, checks: CheckTypes, files: Files) -> Project:
+    """Return all of aims.yaml as frozen values. Everything is known to be valid by now."""
+    people = tuple(_person(id_, entry, files) for id_, entry in aims.people.items())
+    by_id = {person.id: person for person in people}
+    builder = _Builder(path.parent, tree, checks=checks, files=files, people=by_id, trusted=aims.trust)
+    return Project(
+        path=path,
+        organisation=aims.organisation.name,
+        contact=aims.organisation.contact,
+        people=people,
+        systems=tuple(builder.system(id_, entry) for id_, entry in aims.systems.items()),
+        signer=aims.signer,
+        store=aims.store,
+    )
+
+
+def _person(id_: str, entry: grammar.Person, files: Files) -> Person:
+    places = [("people", id_, "keys", index) for index in range(len(entry.keys))]
+    keys = tuple(files.keys[place] for place in places if place in files.keys)
+    return Person(id_, entry.name, entry.email, entry.kind, entry.active, keys)
+
+
+def _resolved(root: Path, written: str) -> str:
+    """Resolve a data path: URIs and absolute paths stay; in a glob, the folder's own name is no pattern."""
+    if "://" in written or Path(written).is_absolute():
+        return written
+    is_glob = any(letter in written for letter in "*?[")
+    return str(Path(glob.escape(str(root)) if is_glob else root) / written)
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Builds systems; holds what all of them share."""
+
+    root: Path
+    tree: Tree
+    checks: CheckTypes
+    files: Files
+    people: Mapping[str, Person]
+    trusted: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def suites(self) -> list[tuple[KeyPath, str]]:
+        return named(self.tree, self.checks, "file")
+
+    def system(self, id_: str, entry: grammar.System) -> System:
+        return System(
+            id=id_,
+            name=entry.name,
+            owner=entry.owner,
+            policy=self.policy(id_, entry),
+            models=entry.models,
+            deputy=entry.deputy,
+            intended_purpose=entry.intended_purpose,
+            risk_class=entry.risk_class,
+            number=entry.number,
+            line=self.tree.place(("systems", id_), of_key=True)[0],
+        )
+
+    def policy(self, id_: str, entry: grammar.System) -> Policy:
+        place: KeyPath = ("systems", id_)
+        promotion = entry.promotion
+        checks = tuple(self.check((*place, "checks", i), item) for i, item in enumerate(entry.checks))
+        return Policy(
+            system=id_,
+            promotion=Promotion(promotion.aliases, promotion.stages, promotion.registered_models),
+            datasets=tuple(self.dataset(name, item) for name, item in entry.data.items()),
+            checks=checks,
+            records=tuple(self.record((*place, "records", i), item) for i, item in enumerate(entry.records)),
+            trust=self.trust(),
+            text=canonical(self.text(id_, entry, checks)),
+            monitor=tuple(self.check((*place, "monitor", i), item) for i, item in enumerate(entry.monitor)),
+            files=self.suites_of(place),
+        )
+
+    def suites_of(self, place: KeyPath) -> dict[str, bytes]:
+        return {name: self.files.suites[name] for path, name in self.suites if path[: len(place)] == place}
+
+    def dataset(self, name: str, entry: grammar.Dataset) -> DatasetSpec:
+        return DatasetSpec(
+            name=name,
+            path=_resolved(self.root, entry.path),
+            label=entry.label,
+            sensitive=entry.sensitive,
+            prediction=entry.prediction,
+            score=entry.score,
+            positive=entry.positive,
+            digest=None if entry.digest is None else Digest(entry.digest),
+        )
+
+    def check(self, place: KeyPath, entry: grammar.CheckEntry) -> CheckSpec:
+        options = self.options(place, entry)
+        fields = marked(type(options), "dataset")
+        return CheckSpec(
+            id=entry.id,
+            use=entry.use,
+            options=options,
+            datasets=tuple(dict.fromkeys(name for field in fields for name in _names(getattr(options, field)))),
+            required=entry.required,
+            max_age=entry.max_age,
+            controls=entry.controls,
+            decide_on=entry.decide_on,
+            allow_attached=entry.allow_attached,
+            allow_stored_predictions=entry.allow_stored_predictions,
+            line=self.tree.place(place)[0],
+        )
+
+    def options(self, place: KeyPath, entry: grammar.CheckEntry) -> BaseModel:
+        """Return the check's own options object, from the keys that are not common to all entries."""
+        common = grammar.MonitorEntry if isinstance(entry, grammar.MonitorEntry) else grammar.CheckEntry
+        own = {key: value for key, value in self.tree.mapping(*place).items() if key not in common.model_fields}
+        return self.checks[entry.use].options.model_validate_json(json.dumps(own), strict=True)
+
+    def record(self, place: KeyPath, entry: grammar.Record) -> RecordSpec:
+        line = self.tree.place(place)[0]
+        return RecordSpec(entry.id, entry.signed_by, entry.required, entry.max_age, line)
+
+    def trust(self) -> dict[str, dict[Digest, str]]:
+        """Return who may sign what. Somebody inactive is trusted for nothing: whoever left cannot sign."""
+        return {
+            kind: {key.id: id_ for id_ in ids if self.people[id_].active for key in self.people[id_].keys}
+            for kind, ids in self.trusted.items()
+        }
+
+    def text(self, id_: str, entry: grammar.System, checks: tuple[CheckSpec, ...]) -> dict[str, Any]:
+        """Return what decides for a system, and nothing else.
+
+        Paths stand as written, so that the digest is the same on every machine. Left out, for they decide nothing
+        here: names, contacts, purposes, owners (the `owner` requirement looks at the register entry of the day),
+        controls, which models are claimed, monitoring, line numbers, and the order of keys and entries.
+        """
+        suites = self.suites_of(("systems", id_, "checks"))
+        return {
+            "schema": "aims.policy/1",
+            "system": id_,
+            "promotion": {key: sorted(set(value)) for key, value in entry.promotion.model_dump().items()},
+            "data": {name: item.model_dump(mode="json") for name, item in entry.data.items()},
+            "checks": {spec.id: _check_text(spec) for spec in checks},
+            "records": {item.id: item.model_dump(mode="json", exclude={"id"}) for item in entry.records},
+            "trust": {kind: self.trust_text(ids) for kind, ids in self.trusted.items()},
+            "files": {name: str(Digest.of(content)) for name, content in suites.items()},
+        }
+
+    def trust_text(self, ids: tuple[str, ...]) -> dict[str, Any]:
+        people = [self.people[id_] for id_ in ids if self.people[id_].active]
+        return {who.id: {"kind": who.kind, "keys": sorted(key.id for key in who.keys)} for who in people}
+
+
+def _names(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return [name for item in items for name in _names(item)]
+
+
+def _check_text(spec: CheckSpec) -> dict[str, Any]:
+    return {
+        "use": spec.use,
+        "options": to_jsonable_python(_ordered(spec.options.model_dump())),
+        "required": spec.required,
+        "max_age": None if spec.max_age is None else int(spec.max_age.total_seconds()),
+        "decide_on": spec.decide_on,
+        "allow_attached": spec.allow_attached,
+        "allow_stored_predictions": spec.allow_stored_predictions,
+    }
+
+
+def _ordered(value: Any) -> Any:
+    """Give sets an order: theirs differs from one process to the next, and the digest must not."""
+    if isinstance(value, Mapping):
+        return {key: _ordered(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((_ordered(item) for item in value), key=repr)
+    return [_ordered(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,112 @@
+"""The files that aims.yaml names: keys and suites. Each is read once, and what decides uses those bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from aims_mlops.config.grammar import CheckTypes, check_of
+from aims_mlops.config.keys import public_key
+from aims_mlops.config.positions import KeyPath, Tree
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.register import PublicKey
+from aims_mlops.plugin import marked
+
+SUITE_BYTES = 8_000_000
+"""The largest file that a check may name as part of the policy."""
+
+KEY_BYTES = 64_000
+"""A key file is a few hundred bytes; more is no key file."""
+
+
+class Files:
+    """Reads files beside aims.yaml, each once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.suites: dict[str, bytes] = {}
+        """Bytes of the files that checks name, by the name as written."""
+        self.keys: dict[KeyPath, PublicKey] = {}
+        """Enrolled keys by the place of their name; a key file that does not exist yet is not among them."""
+
+    def read_keys(self, tree: Tree) -> None:
+        """Read every person's keys; note what is no public key, and a key that is enrolled twice."""
+        enrolled: dict[Digest, str] = {}
+        for person in tree.mapping("people"):
+            for path, name in tree.items("people", person, "keys"):
+                key = self._key(tree, path, name) if isinstance(name, str) and name else None
+                if key is None:
+                    continue
+                if key.id in enrolled:
+                    what = f"the key {name} is enrolled for {enrolled[key.id]!r} already"
+                    tree.mistake(path, what, "each person signs with a key of their own: aims keys new PERSON")
+                    continue
+                enrolled[key.id] = person
+                self.keys[path] = key
+
+    def _key(self, tree: Tree, path: KeyPath, name: str) -> PublicKey | None:
+        # Missing is allowed until `aims keys new`: nobody is trusted by a key that is not there.
+        content = self._content(tree, path, name, limit=KEY_BYTES) if os.path.lexists(self.root / name) else None
+        if content is None:
+            return None
+        try:
+            return public_key(content)
+        except ValueError as error:
+            tree.mistake(path, f"{name}: {error}", _key_hint(str(error)))
+            return None
+
+    def read_suites(self, tree: Tree, checks: CheckTypes) -> None:
+        """Read every file that a check's option names; note those that are missing or too large."""
+        for path, name in named(tree, checks, "file"):
+            if name not in self.suites:
+                content = self._content(tree, path, name, limit=SUITE_BYTES)
+                if content is not None:
+                    self.suites[name] = content
+
+    def _content(self, tree: Tree, path: KeyPath, name: str, *, limit: int) -> bytes | None:
+        """Return a file's bytes, or None with the mistake noted. Pipes and devices are no files: they never end."""
+        file = self.root / name
+        try:
+            if not file.is_file():
+                what = "is not a file" if file.exists() else "does not exist"
+                tree.mistake(path, f"the file {name} {what}", "paths start at the folder of aims.yaml")
+                return None
+            with file.open("rb") as stream:
+                content = stream.read(limit + 1)
+        except OSError as error:
+            tree.mistake(path, f"the file {name} cannot be read: {error.strerror}", "make it readable")
+            return None
+        if len(content) > limit:
+            tree.mistake(path, f"the file {name} has more than {limit} bytes", "is it the right file?")
+            return None
+        return content
+
+
+def named(tree: Tree, checks: CheckTypes, meaning: str) -> list[tuple[KeyPath, str]]:
+    """Return the places and texts of all options that name a dataset or a file, whatever else is wrong in the tree."""
+    return [
+        found
+        for system in tree.mapping("systems")
+        for key in ("checks", "monitor")
+        for path, entry in tree.items("systems", system, key)
+        for option in _marked(entry, checks, meaning)
+        for found in _texts(entry.get(option), (*path, option))
+    ]
+
+
+def _marked(entry: object, checks: CheckTypes, meaning: str) -> tuple[str, ...]:
+    check = check_of(entry, checks)
+    return () if check is None else marked(check.options, meaning)
+
+
+def _texts(value: object, path: KeyPath) -> list[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        return [(path, value)]
+    items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    return [found for step, item in items for found in _texts(item, (*path, step))]
+
+
+def _key_hint(problem: str) -> str:
+    if "PRIVATE" in problem:
+        return "name the .pub.pem file beside it, and see that the private one was not committed"
+    return "aims keys new PERSON makes a pair that fits"

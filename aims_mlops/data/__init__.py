@@ -1,0 +1,1 @@
+"""The engines: rows stay here, and answers of bounded size leave. Implements `plugin.Engine`."""

@@ -1,0 +1,134 @@
+"""The bodies of our predicates: how results, decisions and promotions are written down (docs/predicates)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from aims_mlops.model.decision import Decision, RequirementStatus
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.finding import CheckResult, Groups, Measure, Value
+from aims_mlops.model.outcome import Outcome
+from aims_mlops.model.policy import CheckSpec
+from aims_mlops.model.subject import Target
+from aims_mlops.model.times import to_text
+
+_TEST_RESULT = {Outcome.PASSED: "PASSED", Outcome.WARNED: "WARNED"}
+
+
+def _number(value: Value) -> Value:
+    """Return a value that JSON has: NaN and the infinities become null, whose outcome says why."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _groups(groups: Groups) -> dict[str, dict[str, Value]]:
+    return {name: {key: _number(value) for key, value in values.items()} for name, values in groups.items()}
+
+
+def measure(item: Measure) -> dict[str, Any]:
+    """Return a measure's JSON form: the same in evidence, in `aims check --format json` and in reports."""
+    wire: dict[str, Any] = {
+        "metric": item.metric,
+        "column": item.column,
+        "value": _number(item.value),
+        "interval": None if item.interval is None else [_number(bound) for bound in item.interval],
+        "limit": None if item.limit is None else item.limit.to_wire(),
+        "outcome": item.outcome.value,
+        "counts": dict(item.counts),
+        "groups": _groups(item.groups),
+        "too_small": dict(item.too_small),
+        "reason": item.reason,
+        "hint": item.hint,
+        "suppressed": item.suppressed,
+    }
+    if item.bins:
+        wire["bins"] = _groups(item.bins)
+    return wire
+
+
+def check_result(
+    result: CheckResult,
+    spec: CheckSpec,
+    *,
+    options: Mapping[str, Any],
+    seed: int,
+    isolation: str | None,
+    policy: Digest,
+) -> dict[str, Any]:
+    """Return the body of a `check-result`, with an in-toto test-result block (v0.1) inside.
+
+    The test result knows only passed, warned and failed: inconclusive and error are written as FAILED there.
+    """
+    by_outcome: dict[str, list[str]] = {"PASSED": [], "WARNED": [], "FAILED": []}
+    for item in result.measures:
+        name = item.metric if item.column is None else f"{item.metric}({item.column})"
+        by_outcome[_TEST_RESULT.get(item.outcome, "FAILED")].append(name)
+    configuration = [{"name": "policy", "digest": {"sha256": policy.hex}}]
+    configuration += [{"name": use.name, "digest": {"sha256": use.digest.hex}} for use in result.datasets]
+    return {
+        "check": {
+            "id": result.id,
+            "use": result.use,
+            "required": result.required,
+            "decideOn": spec.decide_on,
+            "controls": list(spec.controls),
+            "options": dict(options),
+        },
+        "outcome": result.outcome.value,
+        "reason": result.reason,
+        "hint": result.hint,
+        "rows": result.finding.rows,
+        "measures": [measure(item) for item in result.measures],
+        "seed": seed,
+        "isolation": isolation,
+        "testResult": {
+            "result": _TEST_RESULT.get(result.outcome, "FAILED"),
+            "configuration": configuration,
+            "passedTests": by_outcome["PASSED"],
+            "warnedTests": by_outcome["WARNED"],
+            "failedTests": by_outcome["FAILED"],
+        },
+    }
+
+
+def requirement(item: RequirementStatus) -> dict[str, Any]:
+    """Return a requirement's JSON form: the same in evidence and in `aims gate --format json`."""
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "required": item.required,
+        "status": item.status.value,
+        "evidence": item.evidence,
+        "measured_at": None if item.measured_at is None else to_text(item.measured_at),
+        "signed_by": item.signed_by,
+        "waiver": item.waiver,
+        "reason": item.reason,
+        "hint": item.hint,
+    }
+
+
+def gate_decision(decision: Decision) -> dict[str, Any]:
+    """Return the body of a `gate-decision`. The log's size and head say what it saw: every leaf below that size."""
+    owner = decision.owner
+    return {
+        "to": decision.target.to_wire(),
+        "verdict": decision.verdict.value,
+        "exitCode": int(decision.exit_code),
+        "enforcedBy": decision.enforced_by,
+        "owner": None if owner is None else {"id": owner.id},
+        "expiresAt": to_text(decision.expires_at),
+        "requirements": [requirement(item) for item in decision.requirements],
+        "log": {"size": decision.log_size, "head": decision.log_head},
+    }
+
+
+def promotion(*, target: Target, decision: Digest, asked: Digest | None, reason: str, actor: str) -> dict[str, Any]:
+    """Return the body of a `promotion`: `decision` was taken under lock; `asked` is the decision that was handed in."""
+    return {"to": target.to_wire(), "decision": decision, "asked": asked, "reason": reason, "actor": actor}
+
+
+def target_text(wire: Mapping[str, str]) -> str:
+    """Write a target's JSON form as people type it: `champion`, `stage:Production`, `name:prod.income`."""
+    ((kind, value),) = wire.items()
+    return str(Target(kind, value))

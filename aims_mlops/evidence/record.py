@@ -1,0 +1,87 @@
+"""One place of the log, opened: what was said, by whom, and whether it may be believed.
+
+For each leaf, in this order:
+
+1. the envelope is there, and its bytes have the digest that the leaf names;
+2. its payload has the digest that the leaf names;
+3. a key that the policy trusts for this kind of statement signed exactly these bytes;
+4. the payload is a statement of ours in canonical form;
+5. the statement's predicate type and subject are those of the leaf.
+
+1 failing for a missing envelope is a hole; 1, 2 and 5 failing is tampering; 3 failing makes the statement untrusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from aims_mlops.errors import VerificationError
+from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.log import Fault, Leaf, Walk
+from aims_mlops.evidence.statement import Statement, predicate_type
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.register import PublicKey
+from aims_mlops.model.times import from_text
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who may say what: key ids per kind of statement, the person behind each, and the keys themselves."""
+
+    by_kind: Mapping[str, Mapping[Digest, str]]
+    keys: Mapping[Digest, PublicKey]
+
+    def signers(self, kind: str, envelope: Envelope) -> tuple[str, ...]:
+        """Return the people whose trusted keys signed an envelope of this kind, each once."""
+        trusted = self.by_kind.get(kind, {})
+        signed = envelope.open_with(self.keys[key] for key in trusted if key in self.keys)
+        return tuple(dict.fromkeys(trusted[key] for key in signed))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A statement of the log. `signer` is None where nobody who is trusted for it signed it."""
+
+    seq: int
+    payload: Digest
+    captured_at: datetime
+    statement: Statement
+    signer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """What the gate looks at: the statements that concern a version, and everything that does not hold."""
+
+    records: tuple[Record, ...]
+    faults: tuple[Fault, ...]
+    size: int
+    head: Digest | None
+
+    @classmethod
+    def of(cls, walk: Walk, records: tuple[Record, ...], faults: tuple[Fault, ...]) -> EvidenceView:
+        """Put a walked log and its opened records together."""
+        head = walk.head
+        return cls(records, (*walk.faults, *faults), len(walk.leaves), None if head is None else head.digest)
+
+
+def open_leaf(leaf: Leaf, envelope: bytes | None, trust: Trust) -> Record | Fault:
+    """Open one leaf by the five steps above. Never raises for what it reads."""
+    if envelope is None:
+        return Fault("hole", leaf.seq, f"the statement of leaf {leaf.seq} is gone")
+    try:
+        if Digest.of(envelope) != leaf.envelope:  # (1)
+            raise VerificationError("the envelope is not the one that was appended")
+        opened = Envelope.from_bytes(envelope)
+        if opened.payload_digest != leaf.payload:  # (2)
+            raise VerificationError("the payload is not the one that was appended")
+        statement = Statement.from_bytes(opened.payload)  # (4)
+        if predicate_type(statement.kind) != leaf.type or statement.subject != leaf.subject:  # (5)
+            raise VerificationError("the statement is not about what the leaf says")
+        captured_at = from_text(leaf.captured_at)
+    except (VerificationError, ValueError) as error:
+        return Fault("tampered", leaf.seq, f"leaf {leaf.seq}: {error}")
+    signers = trust.signers(statement.kind, opened)  # (3)
+    return Record(leaf.seq, leaf.payload, captured_at, statement, signers[0] if signers else None)

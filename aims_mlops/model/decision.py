@@ -1,0 +1,93 @@
+"""The gate's answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from aims_mlops.errors import ExitCode, worst_exit_code
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.outcome import Status, Verdict
+from aims_mlops.model.register import Person
+from aims_mlops.model.subject import ModelVersion, Subject, Target
+
+LIFETIME = timedelta(minutes=10)
+"""How long a decision can be used; it is single-use besides."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementStatus:
+    """How one requirement stands, and why."""
+
+    id: str
+    kind: str
+    """`check`, `record` or `builtin`."""
+    status: Status
+    required: bool = True
+    evidence: Digest | None = None
+    measured_at: datetime | None = None
+    signed_by: str | None = None
+    waiver: Digest | None = None
+    reason: str = ""
+    hint: str = ""
+
+    @property
+    def shut(self) -> bool:
+        """Whether this requirement alone keeps the gate shut."""
+        return self.required and not self.status.open
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One answer about one version and one target, and everything that it rests on."""
+
+    version: ModelVersion
+    target: Target
+    verdict: Verdict
+    requirements: tuple[RequirementStatus, ...]
+    decided_at: datetime
+    system: str | None = None
+    subject: Subject | None = None
+    owner: Person | None = None
+    policy_digest: Digest | None = None
+    log_size: int = 0
+    log_head: Digest | None = None
+    enforced_by: str = "client"
+    digest: Digest | None = field(default=None)
+    """The digest of the signed statement that records it; None until it is recorded."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the promotion may go on."""
+        return self.verdict.open
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the decision can no longer be used."""
+        return self.decided_at + LIFETIME
+
+    @property
+    def blocking(self) -> tuple[RequirementStatus, ...]:
+        """The requirements that keep the gate shut."""
+        return tuple(requirement for requirement in self.requirements if requirement.shut)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a command answers; never 0 unless the promotion may go on."""
+        code = worst_exit_code([requirement.status.exit_code for requirement in self.blocking])
+        return ExitCode.UNDECIDED if code is ExitCode.OK and not self.allowed else code
+
+    def explain(self) -> str:
+        """Say in plain words what was decided, what keeps the gate shut, and what to do next."""
+        where = f"{self.version.label} -> {self.target}"
+        lines = [f"{where}: {self.verdict.value.replace('_', ' ')}"]
+        for item in self.blocking:
+            lines.append(f"  {item.id} is {item.status.value}: {item.reason}")
+            if item.hint:
+                lines.append(f"    next: {item.hint}")
+        if self.owner is not None:
+            address = f" <{self.owner.email}>" if self.owner.email else ""
+            lines.append(f"  owner: {self.owner.name}{address}")
+        if self.digest is not None:
+            lines.append(f"  decision: {self.digest}")
+        return "\n".join(lines)

@@ -1,0 +1,106 @@
+"""What must hold before a promotion, as frozen values. The policy digest covers exactly what decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.subject import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What counts as promotion: protected aliases, stages, and globs of registered model names."""
+
+    aliases: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    registered_models: tuple[str, ...] = ()
+
+    def protects(self, target: Target) -> bool:
+        """Whether reaching this target is a promotion. Aliases and stages are compared without case."""
+        value = target.value.strip()
+        if target.kind == "alias":
+            return value.casefold() in {alias.casefold() for alias in self.aliases}
+        if target.kind == "stage":
+            return value.casefold() in {stage.casefold() for stage in self.stages}
+        return any(fnmatchcase(value.casefold(), glob.casefold()) for glob in self.registered_models)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """A dataset as the policy names it. `path` is a file or glob, relative paths already resolved."""
+
+    name: str
+    path: str
+    label: str | None = None
+    sensitive: tuple[str, ...] = ()
+    prediction: str | None = None
+    score: str | None = None
+    positive: Any = None
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSpec:
+    """A requirement that a check fulfils. `options` are the check's own, already validated and frozen."""
+
+    id: str
+    use: str
+    options: Any
+    datasets: tuple[str, ...]
+    """Names of the datasets that the options speak of, in the order of the check's own fields."""
+    required: bool = True
+    max_age: timedelta | None = None
+    controls: tuple[str, ...] = ()
+    decide_on: str = "interval"
+    allow_attached: bool = False
+    allow_stored_predictions: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSpec:
+    """A requirement that a signed record fulfils, by `not-owner`, `owner`, `anyone` or one person (an id)."""
+
+    id: str
+    signed_by: str = "anyone"
+    required: bool = True
+    max_age: timedelta | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What decides about one system's models, and the digest of it.
+
+    `trust` says which key ids may sign which kind of statement, with the person each key belongs to.
+    `text` is the canonical JSON whose SHA-256 is `digest`. `files` are the bytes of the files that checks name, by
+    the name written in aims.yaml: exactly what the digest covers, whatever lies on the disk by now.
+    """
+
+    system: str
+    promotion: Promotion
+    datasets: tuple[DatasetSpec, ...]
+    checks: tuple[CheckSpec, ...]
+    records: tuple[RecordSpec, ...]
+    trust: Mapping[str, Mapping[Digest, str]]
+    text: bytes
+    monitor: tuple[CheckSpec, ...] = field(default=())
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def digest(self) -> Digest:
+        """The policy digest that evidence is bound to."""
+        return Digest.of(self.text)
+
+    def dataset(self, name: str) -> DatasetSpec | None:
+        """Return the dataset with this name, if there is one."""
+        return next((spec for spec in self.datasets if spec.name == name), None)
+
+    def check(self, id_: str) -> CheckSpec | None:
+        """Return the check requirement with this id, if there is one."""
+        return next((spec for spec in self.checks if spec.id == id_), None)

@@ -1,0 +1,258 @@
+"""MLflow's model registry as the core sees it. Needs `mlflow-skinny` alone where the registry is an HTTP server."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+
+from aims_mlops.errors import RegistryError, UsageError
+from aims_mlops.evidence import manifest
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.subject import ModelRef, ModelVersion, Target
+from aims_mlops.model.times import from_millis
+from aims_mlops.plugin import Predictor
+from aims_mlops.ports import Snapshot
+from aims_mlops_hooks.mlflow.guard import acting
+from aims_mlops_hooks.mlflow.outside import Outside, without_password
+from aims_mlops_hooks.mlflow.registry_store import plain_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EVIDENCE_EXPERIMENT = "aims-evidence"
+"""Where evidence is attached of versions that have no run."""
+
+EVIDENCE_RUN_TAG = "aims.evidence_run"
+"""The version tag that names such a run."""
+
+
+class MlflowRegistry:
+    """Implements `aims_mlops.ports.ModelRegistry` over MLflow's client.
+
+    `uri` and `tracking_uri` are MLflow's; None means what MLflow itself would use. Every failure of MLflow is a
+    `RegistryError`; a server that is away is given up after one repetition (see `outside.patience`).
+    """
+
+    def __init__(self, uri: str | None = None, *, tracking_uri: str | None = None) -> None:
+        """Keep the URIs; nothing is connected yet."""
+        self._uri, self._tracking_uri = uri, tracking_uri
+        self._made: MlflowClient | None = None
+
+    @property
+    def place(self) -> str:
+        """The registry's URI for people, without password."""
+        import mlflow
+
+        return without_password(plain_uri(self._uri or str(mlflow.get_registry_uri())))
+
+    def resolve(self, ref: ModelRef, registry_id: str) -> ModelVersion:
+        """Return the version that a reference means now; `RegistryError` where there is none."""
+        label = f"{ref.name}@{ref.alias}" if ref.alias else f"{ref.name}/{ref.version}"
+        with self._outside(f"reading {label}"):
+            return _version(self._find(ref), registry_id)
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names of all registered models, sorted; MLflow's prompts are left out."""
+        names: list[str] = []
+        with self._outside("listing the registered models"):
+            token: str | None = ""
+            while token is not None:
+                page = self._client().search_registered_models(max_results=100, page_token=token or None)
+                names.extend(model.name for model in page)
+                token = page.token or None
+        return tuple(sorted(names))
+
+    def snapshot(self, version: ModelVersion, folder: Path) -> Snapshot:
+        """Copy the version's files into `folder` (made 0700 where it is missing, else empty) and digest the copy.
+
+        Raises `VerificationError` for links and odd names, `RegistryError` where the files cannot be had.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        local = self._local(version)
+        if local is not None:
+            manifest.copy(local, folder)
+        else:
+            self._download(version, folder)
+        # The copy is digested, not the source: it is what the checks will see.
+        text = manifest.build(folder)
+        return Snapshot(folder, text, Digest.of(text))
+
+    def digest(self, version: ModelVersion) -> Digest:
+        """Digest the version's files where they are, or from a passing copy. Raises as `snapshot` does."""
+        local = self._local(version)
+        if local is not None:
+            return Digest.of(manifest.build(local))
+        with tempfile.TemporaryDirectory(prefix="aims-") as folder:
+            self._download(version, Path(folder))
+            return Digest.of(manifest.build(Path(folder)))
+
+    def predictor(self, snapshot: Snapshot, *, positive: object = None) -> Predictor:
+        """Return a predictor that runs the snapshot in a process without secrets."""
+        from aims_mlops_hooks.mlflow.predictor import ProcessPredictor
+
+        return ProcessPredictor(snapshot, positive=positive)
+
+    def act(self, version: ModelVersion, target: Target) -> None:
+        """Set the alias or stage, or copy the version into the protected name, which is made where it is missing.
+
+        Decides nothing: the caller has. The guard in this process lets exactly this through.
+        """
+        client = self._client()
+        with self._outside(f"promoting {version.label} to {target}", transfer=True), acting(version, target):
+            if target.kind == "alias":
+                client.set_registered_model_alias(version.name, target.value, version.version)
+            elif target.kind == "stage":
+                _set_stage(client, version, target.value)
+            else:
+                client.copy_model_version(f"models:/{version.name}/{version.version}", target.value)
+
+    def publish(self, version: ModelVersion, files: Mapping[str, bytes], tags: Mapping[str, str]) -> None:
+        """Attach files under `aims/NAME/VERSION/` of the version's run, and set version tags.
+
+        Where the version has no run, or a deleted one, a run in the experiment `aims-evidence` takes its place.
+        """
+        with self._outside(f"attaching evidence to {version.label}", transfer=True):
+            if files:
+                self._log(self._run(version), f"aims/{version.name}/{version.version}", files)
+            for key, value in tags.items():
+                self._client().set_model_version_tag(version.name, version.version, key, value)
+
+    def _outside(self, what: str, *, transfer: bool = False) -> Outside:
+        return Outside(what, place=self.place, transfer=transfer)
+
+    def _client(self) -> MlflowClient:
+        if self._made is None:
+            from mlflow import MlflowClient
+
+            self._made = MlflowClient(tracking_uri=self._tracking_uri, registry_uri=self._uri)
+        return self._made
+
+    def _find(self, ref: ModelRef) -> Any:
+        if ref.alias is not None:
+            return self._client().get_model_version_by_alias(ref.name, ref.alias)
+        if ref.version is None:
+            raise UsageError(f"{ref.name!r} names no version", hint="write name/3 or name@alias")
+        return self._client().get_model_version(ref.name, ref.version)
+
+    def _location(self, version: ModelVersion) -> str:
+        """Return the URI of the version's files; a `models:/m-…` source is followed to its logged model."""
+        uri = str(self._client().get_model_version_download_uri(version.name, version.version))
+        for _ in range(8):
+            if not uri.startswith("models:/"):
+                return uri
+            uri = self._follow(uri.removeprefix("models:/"))
+        raise RegistryError(
+            f"the files of {version.label} cannot be found: its source leads from copy to copy",
+            hint="register the model again from its run",
+        )
+
+    def _follow(self, source: str) -> str:
+        name, slash, number = source.rpartition("/")
+        if slash:
+            return str(self._client().get_model_version_download_uri(name, number))
+        return str(self._client().get_logged_model(source).artifact_location)
+
+    def _local(self, version: ModelVersion) -> Path | None:
+        """Return the folder where the files lie on this machine; None where they must be downloaded."""
+        with self._outside(f"finding the files of {version.label}"):
+            from mlflow.utils.file_utils import local_file_uri_to_path
+
+            uri = self._location(version)
+            if urlparse(uri).scheme not in ("", "file"):
+                return None
+            folder = Path(local_file_uri_to_path(uri))  # type: ignore[no-untyped-call]  # MLflow's own
+        if not folder.is_symlink() and not folder.exists():
+            raise RegistryError(
+                f"the files of {version.label} are not at {folder}",
+                hint="run this where the registry's files lie, or let the server hand them out (mlflow-artifacts:)",
+            )
+        return folder
+
+    def _download(self, version: ModelVersion, folder: Path) -> None:
+        with self._outside(f"downloading the files of {version.label}", transfer=True):
+            import mlflow
+            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+            # The plain repository: going by `models:/` would write `registered_model_meta` into the copy.
+            repository = get_artifact_repository(
+                self._location(version),
+                tracking_uri=self._tracking_uri or mlflow.get_tracking_uri(),
+                registry_uri=self._uri or mlflow.get_registry_uri(),
+            )
+            repository.download_artifacts("", str(folder))  # type: ignore[no-untyped-call]  # MLflow's own
+
+    def _run(self, version: ModelVersion) -> str:
+        """Return the id of a live run that evidence can be attached to."""
+        if version.run_id and self._is_alive(version.run_id):
+            return version.run_id
+        tags = self._client().get_model_version(version.name, version.version).tags
+        known = tags.get(EVIDENCE_RUN_TAG)
+        if known and self._is_alive(known):
+            return str(known)
+        return self._new_run(version)
+
+    def _is_alive(self, run_id: str) -> bool:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return bool(self._client().get_run(run_id).info.lifecycle_stage == "active")
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return False
+            raise
+
+    def _new_run(self, version: ModelVersion) -> str:
+        client = self._client()
+        experiment = client.get_experiment_by_name(EVIDENCE_EXPERIMENT)
+        number = client.create_experiment(EVIDENCE_EXPERIMENT) if experiment is None else experiment.experiment_id
+        run_id = str(client.create_run(number, run_name=version.label).info.run_id)
+        # `set_terminated` would print the run's address on standard output, where results belong.
+        client.update_run(run_id, status="FINISHED")
+        client.set_model_version_tag(version.name, version.version, EVIDENCE_RUN_TAG, run_id)
+        return run_id
+
+    def _log(self, run_id: str, place: str, files: Mapping[str, bytes]) -> None:
+        with _written(files) as folder:
+            self._client().log_artifacts(run_id, str(folder), place)
+
+
+@contextmanager
+def _written(files: Mapping[str, bytes]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="aims-") as folder:
+        for name, content in files.items():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or not path.parts:
+                raise UsageError(f"{name!r} is no name for an attached file", hint="use a relative path")
+            place = Path(folder) / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        yield Path(folder)
+
+
+def _set_stage(client: MlflowClient, version: ModelVersion, stage: str) -> None:
+    with warnings.catch_warnings():
+        # MLflow would rather have aliases; the policy that names a stage has decided that already.
+        warnings.simplefilter("ignore", FutureWarning)
+        client.transition_model_version_stage(version.name, version.version, stage)
+
+
+def _version(found: Any, registry_id: str) -> ModelVersion:
+    from mlflow.utils.workspace_context import get_request_workspace
+
+    stage = found.current_stage
+    return ModelVersion(
+        registry_id=registry_id,
+        workspace=getattr(found, "workspace", None) or get_request_workspace() or "default",
+        name=found.name,
+        version=str(int(found.version)),
+        created_at=from_millis(found.creation_timestamp),
+        source=found.source or "",
+        run_id=found.run_id or None,
+        aliases=tuple(sorted(found.aliases or ())),
+        stage=None if stage in (None, "", "None") else str(stage),
+    )

@@ -1,0 +1,140 @@
+"""A real MLflow server, a SQLite registry, and a gatekeeper that remembers what it was asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from aims_mlops.errors import Denied
+from aims_mlops.model.policy import Promotion
+from aims_mlops.model.subject import Target
+
+
+@dataclass
+class FakeGatekeeper:
+    """Protects champion, Production and prod.*; allows what the test adds to `allowed`."""
+
+    promotion: Promotion = field(default_factory=lambda: Promotion(("champion",), ("Production",), ("prod.*",)))
+    allowed: set[tuple[str, str, str]] = field(default_factory=set)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    checked: list[tuple[str, str]] = field(default_factory=list)
+    broken: Exception | None = None
+
+    def protects(self, name: str, target: Target) -> bool:
+        if isinstance(self.broken, LookupError):
+            raise self.broken
+        return self.promotion.protects(target)
+
+    def allow(self, name: str, version: str, target: Target) -> None:
+        self.asked.append((name, version, str(target)))
+        if self.broken is not None:
+            raise self.broken
+        if (name, version, str(target)) not in self.allowed:
+            raise Denied(
+                f"{name}/{version} to {target}: denied, parity-by-sex failed; owner: Income Model Owner",
+                hint=f"aims check {name}/{version}",
+            )
+
+    def registered(self, name: str, version: str) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self.checked.append((name, version))
+
+
+@pytest.fixture
+def gatekeeper() -> FakeGatekeeper:
+    return FakeGatekeeper()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/mlflow.db",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder, start_new_session=True)
+        try:
+            _wait_for_health(f"http://127.0.0.1:{port}", server, folder / "log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
+
+
+def _wait_for_health(uri: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{uri}/health", timeout=5) as answer:  # noqa: S310  # our own, http
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            if server.poll() is not None:
+                break
+            time.sleep(0.3)
+    pytest.fail(f"the MLflow server did not start:\n{log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables, made once: MLflow needs seconds for that."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_registered_models()
+    return path
+
+
+@pytest.fixture
+def sqlite_registry(sqlite_template: Path, tmp_path: Path) -> str:
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def use_mlflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Point MLflow's fluent functions at a tracking and a registry URI, and back."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri(), os.environ.get("MLFLOW_REGISTRY_URI")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+
+    def use(tracking: str, registry: str) -> None:
+        monkeypatch.setattr(mlflow.tracking.fluent, "_active_experiment_id", None)
+        monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+        mlflow.set_tracking_uri(tracking)
+        mlflow.set_registry_uri(registry)
+
+    yield use
+    while mlflow.active_run() is not None:
+        mlflow.end_run()
+    mlflow.set_tracking_uri(before[0])
+    mlflow.set_registry_uri("")
+    os.environ.pop("MLFLOW_REGISTRY_URI", None)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
