@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, get_args, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -205,8 +204,8 @@ class CheckContext:
     """(alias, metric) to what the last allowed promotion to that alias measured, as (`name/version`, value).
 
     None where the log never held one; raises `CheckError` where it did and does not say the metric."""
-    file: Callable[[str], Path]
-    """Resolves a `FileName` option."""
+    file: Callable[[str], bytes]
+    """The bytes of a `FileName` option, exactly those that the policy digest covers."""
     seed: int
     """From model, data and policy digests: the same evidence gives the same resamples."""
     decide_on: str = "interval"

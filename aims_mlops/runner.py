@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from aims_mlops.errors import AimsError, CheckError, DataError
@@ -32,7 +31,6 @@ class Job:
 
     policy: Policy
     model: Digest
-    root: Path
     checks: Mapping[str, type[Check]]
     engine: DataEngine
     predictor: Callable[[Any], Predictor]
@@ -109,7 +107,7 @@ class Runner:
             data=self._data,
             scored=scored,
             champion=lambda alias, metric: self._job.champion(spec, alias, metric),
-            file=lambda name: self._job.root / name,
+            file=lambda name: self._job.policy.files[name],
             seed=seed,
             decide_on=spec.decide_on,
         )

@@ -17,7 +17,8 @@ from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.log import Fault, Head, Leaf, genesis, walk
 from aims_mlops.evidence.record import EvidenceView, Record, Trust, open_leaf
 from aims_mlops.evidence.statement import Header, Statement, predicate_type
-from aims_mlops.gate import Question
+from aims_mlops.gate import Question, decide
+from aims_mlops.model.decision import Decision, RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.finding import DatasetUse
 from aims_mlops.model.policy import CheckSpec, DatasetSpec, Policy, Promotion, RecordSpec
@@ -214,6 +215,17 @@ def view(*records: Record, faults: Sequence[Fault] = ()) -> EvidenceView:
     """Return a view of a log that holds these records."""
     size = max((item.seq for item in records), default=-1) + 1
     return EvidenceView(records, tuple(faults), size, Digest.of(b"head") if size else None)
+
+
+def ask(*records: Record, policy_: Policy | None = None, faults: Sequence[Fault] = (), **changes: Any) -> Decision:
+    """Ask the gate about income/3 over these records; `changes` are of the question."""
+    return decide(question(system(policy_), **changes), view(*records, faults=faults), now=NOW)
+
+
+def found(answer: Decision, id_: str) -> RequirementStatus:
+    """Return the one requirement of this id."""
+    (item,) = [item for item in answer.requirements if item.id == id_]
+    return item
 
 
 # A whole log

@@ -21,7 +21,7 @@ def explain_os_error(error: OSError, path: Path) -> StoreError:
     """Say what a failed operation on a file of the store means, with the next step."""
     if error.errno in _FULL:
         return StoreError(
-            f"the disk (or quota) of {path} is full: nothing was written",
+            f"the disk (or quota) of {path} is full",
             hint=f"free space for {path.parent}, then repeat",
         )
     if error.errno in _READ_ONLY:

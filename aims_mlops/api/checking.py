@@ -95,7 +95,6 @@ def _measure(
         job = Job(
             policy=policy,
             model=snapshot.digest,
-            root=services.project.root,
             checks=services.checks,
             engine=engine,
             predictor=lambda positive: services.registry.predictor(snapshot, positive=positive),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from aims_mlops.views.layout import Grid, Lines
 
 _FORMATS = ("table", "json")
+_WIDTH = 132
+"""Columns of a table that goes into a file or a pipe: there is no edge there to wrap at."""
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -83,18 +85,19 @@ def answer(
     """Put an answer out on stdout in one form, and into files in others."""
     from aims_mlops.views.terminal import render
 
-    def as_text(form: str, *, colour: bool) -> str:
+    def as_text(form: str, *, terminal: bool) -> str:
         if form == "json":
             return json.dumps(wire, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-        return render(table, colour=None if colour else False)
+        width = None if terminal else _WIDTH
+        return render(table, width=width, colour=terminal, encoding=sys.stdout.encoding or "utf-8")
 
     for item in files:
         form, equals, path = item.partition("=")
         if form not in _FORMATS or not equals or not path:
             known = " or ".join(_FORMATS)
             raise UsageError(f"--output-file {item!r} is not FORMAT=PATH", hint=f"FORMAT is {known}")
-        Path(path).write_text(as_text(form, colour=False), encoding="utf-8")
-    text = as_text(format, colour=True)
+        Path(path).write_text(as_text(form, terminal=False), encoding="utf-8")
+    text = as_text(format, terminal=sys.stdout.isatty())
     if settings.quiet and format == "table":
         text = text.rstrip("\n").rpartition("\n")[2].strip() + "\n"
     sys.stdout.write(text)

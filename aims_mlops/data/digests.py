@@ -125,10 +125,8 @@ def _present(column: Any, name: str) -> Any:
         return pc.if_else(column, _large(b"t"), _large(b"f"))
     if kinds.is_integer(kind):
         return _whole(column)
-    if kinds.is_floating(kind):
-        return _doubles(column.cast(pa.float64()))
-    if kinds.is_decimal(kind):
-        return _doubles(decimal_doubles(column))
+    if kinds.is_floating(kind) or kinds.is_decimal(kind):
+        return _doubles(decimal_doubles(column) if kinds.is_decimal(kind) else column.cast(pa.float64()))
     if kinds.is_date(kind):
         return _moments(b"m", column.cast(pa.timestamp("ms")))
     if kinds.is_timestamp(kind) or kinds.is_time(kind):

@@ -19,7 +19,7 @@ from aims_mlops.data.scoring import score_rows
 from aims_mlops.data.sql import double, identifier, kind_of, known_columns, parquet_source, present, storage, value
 from aims_mlops.errors import DataError, UsageError
 from aims_mlops.model.policy import DatasetSpec
-from aims_mlops.plugin import PREDICTION, SCORE, ColumnStats, Contingency, Dataset, Predictor
+from aims_mlops.plugin import PREDICTION, SCORE, ColumnStats, Contingency, Dataset, Predictor, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +66,11 @@ class DuckEngine:
         Files are read once for the digest; of parquet only footers and at most the label column beside that, while
         CSV is read whole. A frame is `attached` unless another origin is given: it never passes for the policy's own
         data. Raises `DataError` for data that is missing, damaged, empty, without a column that `spec` names, with
-        a label that is null throughout, or other than the pinned digest; `UsageError` once the engine is closed.
+        a label that is null throughout, or other than the pinned digest; `MissingExtra` without the libraries;
+        `UsageError` once the engine is closed.
         """
+        for library in ("duckdb", "pyarrow", "pandas", "narwhals"):
+            require(library, extra="data")
         folder = self._new_folder()
         if frame is None:
             opened = open_files(spec, folder, self._databases)
@@ -106,7 +109,8 @@ class DuckEngine:
         at a time. Rows and answers are kept side by side in the private folder. Raises `PredictorError` where there
         is not one answer for each row, or an answer is null or NaN; `DataError` where there is no room.
         """
-        target = self._new_folder() / "scored.parquet"
+        self._count += 1
+        target = data.relation.folder / f"scored-{self._count}.parquet"
         schema = score_rows(data, predictor, target, batch_rows=batch_rows)
         source = parquet_source([str(target)])
         return replace(
@@ -137,7 +141,9 @@ class DuckEngine:
         if not names:
             raise DataError(f"dataset {data.name!r}: a contingency table needs a column", hint="name at least one")
         values = [value(name, data.columns[name]) for name in names]
-        cells = _grouped(data, values, "true", limit, f"columns {', '.join(map(repr, names))}")
+        cells = _grouped(
+            data, values, "true", limit, f"columns {', '.join(map(repr, names))} have {{}} combinations of values"
+        )
         return Contingency(names, tuple(cell for cell, _ in cells), tuple(count for _, count in cells))
 
     def value_counts(self, data: Dataset, column: str, *, limit: int = 1_000_000) -> Mapping[Any, int]:
@@ -147,7 +153,9 @@ class DuckEngine:
         """
         known_columns(data, [column])
         kind = data.columns[column]
-        cells = _grouped(data, [value(column, kind)], present(column, kind), limit, f"column {column!r}")
+        cells = _grouped(
+            data, [value(column, kind)], present(column, kind), limit, f"column {column!r} has {{}} different values"
+        )
         return {cell: count for (cell,), count in cells}
 
     def stats(self, data: Dataset, columns: Sequence[str]) -> Mapping[str, ColumnStats]:
@@ -232,9 +240,7 @@ def _grouped(
         counted = relation.reading(f"(SELECT DISTINCT {listed} FROM {relation.source})")
         ((found,),) = counted.rows("count(*)")
         hint = "choose columns with fewer values, or bin them; an identifier or a measured number is not a group"
-        raise DataError(
-            f"dataset {data.name!r}: {what} have {found} combinations of values, more than {limit}", hint=hint
-        )
+        raise DataError(f"dataset {data.name!r}: {what} with {found} different values, more than {limit}", hint=hint)
     return [(tuple(map(_plain, row[:-1])), row[-1]) for row in rows]
 
 

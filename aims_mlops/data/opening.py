@@ -10,7 +10,16 @@ from aims_mlops.data.csv_files import read_csv
 from aims_mlops.data.database import FRAME, Databases, Relation
 from aims_mlops.data.digests import CONTENT, FILES, content_digest, files_digest
 from aims_mlops.data.frames import arrow_table
-from aims_mlops.data.sources import Shape, find_files, format_of, parquet_shape, shown, unreadable, usable_names
+from aims_mlops.data.sources import (
+    Shape,
+    changed,
+    find_files,
+    format_of,
+    parquet_shape,
+    shown,
+    unreadable,
+    usable_names,
+)
 from aims_mlops.data.sql import identifier, kind_of, names_hint, parquet_source, value
 from aims_mlops.errors import DataError
 from aims_mlops.model.digest import Digest
@@ -93,9 +102,9 @@ def unchanged(data: Dataset) -> None:
         try:
             now = digest_of_files(data.name, find_files(data.name, relation.path))
         except DataError as error:
-            raise _changed(data, "its files are gone") from error
+            raise changed(data.name, "its files are gone") from error
     if now != data.digest:
-        raise _changed(data, f"{data.digest.short} at first, {now.short} now")
+        raise changed(data.name, f"{data.digest.short} at first, {now.short} now")
 
 
 def digest_of_files(name: str, files: Sequence[Path]) -> Digest:
@@ -152,8 +161,3 @@ def _match_label(data: Dataset) -> None:
     if not data.relation.rows("1", rest=f"WHERE {known} IS NOT NULL LIMIT 1"):
         message = f"dataset {data.name!r}: all {data.rows} values of the label {data.label!r} are null"
         raise DataError(message, hint="name another label column in aims.yaml, or use data whose labels are known")
-
-
-def _changed(data: Dataset, how: str) -> DataError:
-    hint = "run again when nothing writes to it; for data that grows, check a copy"
-    return DataError(f"dataset {data.name!r} changed while it was being read ({how})", hint=hint)

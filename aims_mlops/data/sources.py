@@ -86,6 +86,12 @@ def unreadable(name: str, path: Path, error: Exception) -> DataError:
     return DataError(f"dataset {name!r}: {path.name!r} cannot be read ({type(error).__name__})", hint=hint)
 
 
+def changed(name: str, how: str) -> DataError:
+    """Return the error for a dataset that is not what its digest says any more."""
+    hint = "run again when nothing writes to it; for data that grows, check a copy"
+    return DataError(f"dataset {name!r} changed while it was being read ({how})", hint=hint)
+
+
 def parquet_shape(name: str, files: Sequence[Path]) -> Shape:
     """Return the columns and rows of parquet files from their footers alone.
 

@@ -183,7 +183,11 @@ def decision_facts(decision: Decision) -> list[tuple[str, str]]:
     """Return what stands under a decision, as name and value: owner, record, until when it holds."""
     owner = decision.owner
     named = "nobody" if owner is None else f"{owner.name} <{owner.email}>" if owner.email else owner.name
-    recorded = "NOT RECORDED" if decision.digest is None else str(decision.digest)
+    recorded = (
+        "NOT RECORDED"
+        if decision.digest is None
+        else f"{decision.digest.short} (aims evidence show {decision.digest.short})"
+    )
     until = f", usable until {moment(decision.expires_at)}" if decision.allowed else ""
     return [("owner", named), ("decision", recorded), ("enforced", f"by the {decision.enforced_by}{until}")]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -53,17 +52,13 @@ class Expectation(CheckOptions):
         return spoken_of | (set(self.columns) & set(known))
 
 
-def read_suite(path: Path, name: str) -> tuple[Expectation, ...]:
+def read_suite(content: bytes, name: str) -> tuple[Expectation, ...]:
     """Read a suite file that Great Expectations 1.x wrote (`suite.to_json_dict()`), in its order.
 
-    `name` is how messages call the file. Raises `CheckError` where it is missing, is not such a suite, or is empty.
+    `name` is how messages call the file. Raises `CheckError` where it is not such a suite, or is empty.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckError(
-            f"{name}: the suite cannot be read ({type(error).__name__})", hint="name a file beside aims.yaml"
-        ) from error
+        document = json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise CheckError(f"{name}: the suite is not text in UTF-8", hint="save it as UTF-8") from error
     except json.JSONDecodeError as error:

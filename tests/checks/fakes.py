@@ -84,7 +84,7 @@ def context(
         data=lambda _name: data,
         scored=lambda _name: data,
         champion=lambda alias, metric: promoted.get((alias, metric)),
-        file=Path,
+        file=lambda name: Path(name).read_bytes(),
         seed=seed,
         decide_on=decide_on,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,12 +94,12 @@ def storage_of(series: pd.Series[Any]) -> str:
 
 
 def context_of(
-    options: Any, *datasets: Dataset, engine: Engine, file: Callable[[str], Path] | None = None
+    options: Any, *datasets: Dataset, engine: Engine, file: Callable[[str], bytes] | None = None
 ) -> CheckContext:
     """Return what a check is given for these datasets; nothing has a score or a champion."""
     by_name = {data.name: data for data in datasets}
 
-    def no_file(name: str) -> Path:
+    def no_file(name: str) -> bytes:
         raise AssertionError(f"{name} was not to be read")
 
     return CheckContext(

@@ -33,7 +33,8 @@ def test_the_income_suite_passes_on_duckdb_with_the_numbers_that_were_computed(t
     options = DataQualityOptions(data="evaluation", suite="quality/evaluation.json")
     with DuckEngine() as engine:
         data = engine.open(DatasetSpec("evaluation", str(tmp_path / "evaluation.parquet"), label="income"))
-        finding = DataQuality().run(context_of(options, data, engine=engine, file=lambda name: project / name))
+        context = context_of(options, data, engine=engine, file=lambda name: (project / name).read_bytes())
+        finding = DataQuality().run(context)
     assert finding.outcome is Outcome.PASSED
     assert finding.rows == expected["rows"]["evaluation"]
     assert [measure.metric for measure in finding.measures] == [item["type"] for item in suite]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 import subprocess
 from datetime import UTC, date, datetime, time, timedelta
@@ -45,7 +46,7 @@ def test_the_digest_of_files_is_what_the_shell_computes(tmp_path: Path) -> None:
 
 def cell(value: Any) -> bytes:
     """A cell as the documentation of `content-v1` says, written a second time and without Arrow."""
-    if value is None or value != value:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return b"-"
     if isinstance(value, bool):
         return b"t" if value else b"f"
@@ -57,7 +58,7 @@ def cell(value: Any) -> bytes:
         seconds = value.hour * 3600 + value.minute * 60 + value.second
         return b"c" + struct.pack(">qQ", seconds, value.microsecond * 1000)
     if isinstance(value, date):
-        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+        moment = value if isinstance(value, datetime) else datetime.combine(value, time())
         passed = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
         return b"m" + struct.pack(">qQ", passed.days * 86400 + passed.seconds, passed.microseconds * 1000)
     content = value.encode() if isinstance(value, str) else value

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aims_mlops.data.duckdb_engine import DuckEngine
-from aims_mlops.errors import DataError, ExitCode, UsageError
+from aims_mlops.errors import DataError, ExitCode, MissingExtra, UsageError
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import DatasetSpec
 
@@ -337,31 +338,37 @@ def test_files_with_different_kinds_of_one_column_are_refused(engine: DuckEngine
 
 
 @pytest.mark.parametrize(
-    ("columns", "message", "hint"),
+    ("columns", "said"),
     [
         pytest.param(
             ["x", "aims.prediction"],
-            "dataset 'evaluation': the column 'aims.prediction' has a reserved name",
-            "rename it: names that begin with 'aims.' are given to predictions",
+            (
+                "dataset 'evaluation': the column 'aims.prediction' has a reserved name",
+                "rename it: names that begin with 'aims.' are given to predictions",
+            ),
             id="reserved",
         ),
         pytest.param(
             ["Age", "age"],
-            "dataset 'evaluation': the columns 'Age' and 'age' cannot be told apart",
-            "rename one: SQL does not look at the case of names",
+            (
+                "dataset 'evaluation': the columns 'Age' and 'age' cannot be told apart",
+                "rename one: SQL does not look at the case of names",
+            ),
             id="the same but for case",
         ),
         pytest.param(
             ["x", ""],
-            "dataset 'evaluation': a column has no name",
-            "name the column, or write the file without its index (index=False)",
+            (
+                "dataset 'evaluation': a column has no name",
+                "name the column, or write the file without its index (index=False)",
+            ),
             id="empty",
         ),
     ],
 )
 @pytest.mark.parametrize("form", ["parquet", "csv", "frame"])
 def test_column_names_that_cannot_be_used_are_refused(
-    engine: DuckEngine, tmp_path: Path, form: str, columns: list[str], message: str, hint: str
+    engine: DuckEngine, tmp_path: Path, form: str, columns: list[str], said: tuple[str, str]
 ) -> None:
     table = pa.table([[1], [2]], names=columns)
     path = tmp_path / f"a.{form}"
@@ -369,7 +376,7 @@ def test_column_names_that_cannot_be_used_are_refused(
         path.write_text(",".join(columns) + "\n1,2\n")
     if form == "parquet":
         write(path, table)
-    assert refusal(engine, spec(path), table if form == "frame" else None) == (message, hint)
+    assert refusal(engine, spec(path), table if form == "frame" else None) == said
 
 
 def test_a_closed_engine_says_so(tmp_path: Path) -> None:
@@ -383,6 +390,17 @@ def test_a_closed_engine_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"dataset 'evaluation' could not be read \(ConnectionException\)") as caught:
         engine.stats(data, ["age"])
     assert caught.value.hint == "the engine was closed; open the dataset again"
+
+
+@pytest.mark.parametrize("library", ["duckdb", "pyarrow", "pandas", "narwhals"])
+def test_a_missing_library_names_the_line_that_installs_it(
+    engine: DuckEngine, tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.parquet")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtra, match=f"'{library}' is not installed") as caught:
+        engine.open(spec(path))
+    assert caught.value.hint == "pip install 'aims-mlops[data]'"
 
 
 # Data that changes while it is read

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class FakeGatekeeper:
     promotion: Promotion = field(default_factory=lambda: Promotion(("champion",), ("Production",), ("prod.*",)))
     allowed: set[tuple[str, str, str]] = field(default_factory=set)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    recorded: list[tuple[str, str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
     broken: Exception | None = None
 
@@ -36,7 +38,8 @@ class FakeGatekeeper:
             raise self.broken
         return self.promotion.protects(target)
 
-    def allow(self, name: str, version: str, target: Target) -> None:
+    @contextmanager
+    def promotion(self, name: str, version: str, target: Target) -> Iterator[None]:
         self.asked.append((name, version, str(target)))
         if self.broken is not None:
             raise self.broken
@@ -45,6 +48,8 @@ class FakeGatekeeper:
                 f"{name}/{version} to {target}: denied, parity-by-sex failed; owner: Income Model Owner",
                 hint=f"aims check {name}/{version}",
             )
+        yield
+        self.recorded.append((name, version, str(target)))
 
     def registered(self, name: str, version: str) -> None:
         if self.broken is not None:

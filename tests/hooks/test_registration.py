@@ -36,14 +36,14 @@ def guarded(
     kind: str = request.param
     uri: str = request.getfixturevalue("mlflow_server" if "http" in kind else "sqlite_registry")
     _forget_stores()
-    monkeypatch.setattr(registry_store, "project_gatekeeper", lambda: gatekeeper)
+    monkeypatch.setattr(registry_store, "project_gatekeeper", lambda registry: gatekeeper)
     use_mlflow(uri, uri if kind.startswith("autolog") else f"aims:{uri}")
     if not kind.startswith("aims"):
-        autologging.autolog(lambda: gatekeeper)
+        autologging.autolog(lambda registry: gatekeeper)
     if uri.startswith("sqlite"):
         _keep_artifacts(request.getfixturevalue("tmp_path"))
     yield gatekeeper
-    autologging.autolog(lambda: gatekeeper, disable=True)
+    autologging.autolog(lambda registry: gatekeeper, disable=True)
     _forget_stores()
 
 
@@ -96,7 +96,7 @@ def test_logging_a_model_with_a_name_is_checked_once(guarded: FakeGatekeeper, na
 
     info = log(name)
     assert guarded.checked == [(name, "1")]
-    assert info.registered_model_version == 1
+    assert str(info.registered_model_version) == "1"
     assert list(mlflow.pyfunc.load_model(f"models:/{name}/1").predict(frame(3))) == [0, 0, 0]
     assert [version.version for version in mlflow.MlflowClient().search_model_versions(f"name='{name}'")] in (
         [1],
@@ -178,6 +178,41 @@ def test_what_the_gate_allows_goes_through(guarded: FakeGatekeeper, client: Any,
     client.transition_model_version_stage(registered, "1", "Production")
     assert client.get_model_version_by_alias(registered, "champion").version in (1, "1")
     assert client.get_model_version(registered, "1").current_stage == "Production"
+    assert guarded.recorded == [(registered, "1", "champion"), (registered, "1", "stage:Production")]
+
+
+def test_what_mlflow_refuses_after_the_gate_allowed_it_is_not_recorded(
+    guarded: FakeGatekeeper, client: Any, registered: str
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    target = f"prod.{registered}"
+    guarded.allowed = {(registered, "1", f"name:{target}"), (registered, "7", f"name:{target}")}
+    client.copy_model_version(f"models:/{registered}/1", target)
+    with pytest.raises(MlflowException):
+        client.create_model_version(target, f"models:/{registered}/7")
+    assert guarded.asked[-1] == (registered, "7", f"name:{target}")
+    assert guarded.recorded == [(registered, "1", f"name:{target}")]
+
+
+def test_the_gatekeeper_is_that_of_the_registry_that_is_called(
+    gatekeeper: FakeGatekeeper, sqlite_registry: str, use_mlflow: Use
+) -> None:
+    """Else version 1 of a model here would be judged by version 1 of a model of the same name elsewhere."""
+    from mlflow import MlflowClient
+
+    asked: list[str | None] = []
+    use_mlflow("http://127.0.0.1:9", "http://127.0.0.1:9")
+    _forget_stores()
+    autologging.autolog(lambda registry: asked.append(registry) or gatekeeper)  # type: ignore[func-returns-value]
+    try:
+        client = MlflowClient(sqlite_registry, sqlite_registry)
+        client.create_registered_model("income")
+        client.create_model_version("income", "s3://bucket/model")
+        _denied(lambda: client.set_registered_model_alias("income", "champion", "1"))
+    finally:
+        autologging.autolog(lambda registry: gatekeeper, disable=True)
+    assert set(asked) == {sqlite_registry}
 
 
 def test_other_aliases_and_stages_ask_nobody(guarded: FakeGatekeeper, client: Any, registered: str) -> None:
@@ -344,13 +379,13 @@ def test_autolog_can_be_called_twice_and_taken_back(
 
     use_mlflow(sqlite_registry, sqlite_registry)
     before = {cls: {method: vars(cls).get(method) for method in HANDLERS} for cls in (RestStore, SqlAlchemyStore)}
-    autologging.autolog(lambda: gatekeeper)
-    autologging.autolog(lambda: gatekeeper)
+    autologging.autolog(lambda registry: gatekeeper)
+    autologging.autolog(lambda registry: gatekeeper)
     client = MlflowClient(sqlite_registry, sqlite_registry)
     client.create_registered_model("income")
     client.create_model_version("income", "s3://bucket/model")
     assert gatekeeper.checked == [("income", "1")]
-    autologging.autolog(lambda: gatekeeper, disable=True)
+    autologging.autolog(lambda registry: gatekeeper, disable=True)
     assert {cls: {method: vars(cls).get(method) for method in HANDLERS} for cls in before} == before
     client.set_registered_model_alias("income", "champion", "1")
     assert gatekeeper.asked == []
@@ -359,8 +394,8 @@ def test_autolog_can_be_called_twice_and_taken_back(
 def test_a_managed_registry_is_said_not_to_be_guarded(gatekeeper: FakeGatekeeper, use_mlflow: Use) -> None:
     use_mlflow("http://127.0.0.1:9", "databricks-uc")
     with pytest.warns(UserWarning, match="cannot guard the managed registry 'databricks-uc'"):
-        autologging.autolog(lambda: gatekeeper)
-    autologging.autolog(lambda: gatekeeper, disable=True)
+        autologging.autolog(lambda registry: gatekeeper)
+    autologging.autolog(lambda registry: gatekeeper, disable=True)
 
 
 @pytest.mark.parametrize(

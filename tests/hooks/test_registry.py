@@ -91,10 +91,11 @@ def test_a_snapshot_is_a_private_copy_with_its_manifest(
     registry = MlflowRegistry(sqlite_registry)
     snapshot = registry.snapshot(version, tmp_path / "copy")
     assert snapshot.manifest == manifest.build(model)
-    assert snapshot.digest == Digest.of(snapshot.manifest) == registry.digest(version)
+    assert snapshot.manifest == registry.manifest(version)
+    assert snapshot.digest == Digest.of(snapshot.manifest)
     assert snapshot.folder.stat().st_mode & 0o777 == 0o700
     (model / "data" / "weights").write_bytes(b"other")
-    assert registry.digest(version) != snapshot.digest
+    assert registry.manifest(version) != snapshot.manifest
     assert manifest.build(snapshot.folder) == snapshot.manifest
 
 
@@ -104,25 +105,25 @@ def test_loading_a_model_in_between_changes_no_digest(local: Any, sqlite_registr
     log("income")
     registry = MlflowRegistry(sqlite_registry)
     version = registry.resolve(ModelRef("income", version="1"), ID)
-    before = registry.digest(version)
+    before = registry.manifest(version)
     mlflow.pyfunc.load_model("models:/income/1")
     folder = Path(registry._location(version))
     assert (folder / manifest.META_FILE).exists()
-    assert registry.digest(version) == before
+    assert registry.manifest(version) == before
 
 
 def test_a_file_added_or_replaced_by_a_link_is_found(
     version: ModelVersion, sqlite_registry: str, model: Path, tmp_path: Path
 ) -> None:
     registry = MlflowRegistry(sqlite_registry)
-    before = registry.digest(version)
+    before = registry.manifest(version)
     (model / "extra").write_text("x")
-    assert registry.digest(version) != before
+    assert registry.manifest(version) != before
     (model / "extra").unlink()
     moved = model.parent / "weights"
     (model / "data" / "weights").rename(moved)
     (model / "data" / "weights").symlink_to(moved)
-    for ask in (registry.digest, lambda version: registry.snapshot(version, tmp_path / "copy")):
+    for ask in (registry.manifest, lambda version: registry.snapshot(version, tmp_path / "copy")):
         with pytest.raises(VerificationError, match="'data/weights' in the model's folder is a link"):
             ask(version)
 
@@ -130,7 +131,7 @@ def test_a_file_added_or_replaced_by_a_link_is_found(
 def test_a_folder_that_is_not_here_is_said(version: ModelVersion, sqlite_registry: str, model: Path) -> None:
     model.rename(model.parent / "away")
     with pytest.raises(RegistryError, match="the files of income/1 are not at") as refusal:
-        MlflowRegistry(sqlite_registry).digest(version)
+        MlflowRegistry(sqlite_registry).manifest(version)
     assert "mlflow-artifacts:" in refusal.value.hint
 
 
@@ -138,7 +139,7 @@ def test_a_folder_replaced_by_a_link_is_refused(version: ModelVersion, sqlite_re
     model.rename(model.parent / "away")
     model.symlink_to(model.parent / "away")
     with pytest.raises(VerificationError, match="is not a folder"):
-        MlflowRegistry(sqlite_registry).digest(version)
+        MlflowRegistry(sqlite_registry).manifest(version)
 
 
 @pytest.mark.parametrize("target", ["champion", "stage:Production", "name:prod.income"])
@@ -147,7 +148,7 @@ def test_a_promotion_of_ours_passes_the_guard_and_no_other_does(
 ) -> None:
     from mlflow.exceptions import MlflowException
 
-    autologging.autolog(lambda: gatekeeper)
+    autologging.autolog(lambda registry: gatekeeper)
     try:
         MlflowRegistry(sqlite_registry).act(version, Target.parse(target))
         assert gatekeeper.asked == []
@@ -155,7 +156,7 @@ def test_a_promotion_of_ours_passes_the_guard_and_no_other_does(
         with pytest.raises(MlflowException, match="denied, parity-by-sex failed"):
             local.set_registered_model_alias("income", "champion", "1")
     finally:
-        autologging.autolog(lambda: gatekeeper, disable=True)
+        autologging.autolog(lambda registry: gatekeeper, disable=True)
     if target == "champion":
         assert local.get_registered_model("income").aliases == {"champion": 1}
     elif target.startswith("stage"):
@@ -163,7 +164,7 @@ def test_a_promotion_of_ours_passes_the_guard_and_no_other_does(
     else:
         copied = MlflowRegistry(sqlite_registry).resolve(ModelRef("prod.income", version="1"), ID)
         assert copied.source == "models:/income/1"
-        assert MlflowRegistry(sqlite_registry).digest(copied) == MlflowRegistry(sqlite_registry).digest(version)
+        assert MlflowRegistry(sqlite_registry).manifest(copied) == MlflowRegistry(sqlite_registry).manifest(version)
 
 
 def _published(client: Any, run_id: str, path: str) -> list[str]:
@@ -174,12 +175,12 @@ def test_evidence_is_attached_to_the_versions_run(local: Any, sqlite_registry: s
     log("income")
     registry = MlflowRegistry(sqlite_registry)
     version = registry.resolve(ModelRef("income", version="1"), ID)
-    before = registry.digest(version)
+    before = registry.manifest(version)
     registry.publish(version, {"a.dsse.json": b"{}", "reports/a.html": b"<p>"}, {"aims.status": "passed"})
     assert version.run_id is not None
     assert _published(local, version.run_id, "aims/income/1") == ["aims/income/1/a.dsse.json", "aims/income/1/reports"]
     assert local.get_model_version("income", "1").tags["aims.status"] == "passed"
-    assert registry.digest(version) == before
+    assert registry.manifest(version) == before
 
 
 @pytest.mark.parametrize("run", ["no run", "a deleted run", "an unknown run"])
@@ -228,23 +229,23 @@ def test_everything_works_over_http(mlflow_server: str, use_mlflow: Use, tmp_pat
     version = registry.resolve(ModelRef(name, version="1"), ID)
     snapshot = registry.snapshot(version, tmp_path / "copy")
     assert {"MLmodel", "requirements.txt"} <= set(manifest.parse(snapshot.manifest))
-    assert registry.digest(version) == snapshot.digest
+    assert registry.manifest(version) == snapshot.manifest
     registry.publish(version, {"a.dsse.json": b"{}"}, {"aims.status": "passed"})
     registry = MlflowRegistry(mlflow_server, tracking_uri=mlflow_server)
     registry.act(version, Target.parse("champion"))
     registry.act(version, Target.parse(f"name:prod.{name}"))
     copied = registry.resolve(ModelRef(f"prod.{name}", version="1"), ID)
     assert (
-        registry.digest(copied)
+        registry.manifest(copied)
         == snapshot.digest
-        == registry.digest(registry.resolve(ModelRef.parse(f"{name}@champion"), ID))
+        == registry.manifest(registry.resolve(ModelRef.parse(f"{name}@champion"), ID))
     )
     registry.publish(copied, {"b.dsse.json": b"{}"}, {})
     assert {name, f"prod.{name}"} <= set(registry.models())
     assert mlflow.active_run() is None
 
 
-_HEAVY = ("numpy", "pandas", "pyarrow", "sqlalchemy", "alembic", "sklearn", "scipy", "flask", "matplotlib", "docker")
+_HEAVY = ("numpy", "pandas", "pyarrow", "alembic", "sklearn", "scipy", "flask", "matplotlib", "docker")
 
 
 def test_an_http_registry_needs_the_small_mlflow_only(mlflow_server: str, use_mlflow: Use, tmp_path: Path) -> None:
@@ -259,13 +260,14 @@ class Missing:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Missing())
 from pathlib import Path
+from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, Target
 from aims_mlops_hooks.mlflow.platform import MlflowPlatform
 assert "mlflow" not in sys.modules
 registry = MlflowPlatform().registry({mlflow_server!r}, tracking_uri={mlflow_server!r})
 version = registry.resolve(ModelRef({name!r}, version="1"), "id")
 digest = registry.snapshot(version, Path({str(tmp_path / "copy")!r})).digest
-assert registry.digest(version) == digest
+assert Digest.of(registry.manifest(version)) == digest
 registry.publish(version, {{"a.json": b"{{}}"}}, {{"aims.status": "passed"}})
 registry.act(version, Target.parse("champion"))
 assert {name!r} in registry.models()

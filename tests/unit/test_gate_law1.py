@@ -7,6 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aims_mlops.evidence.log import Head, Leaf
+from aims_mlops.evidence.statement import Statement
+from aims_mlops.gate import decide
+from aims_mlops.model.decision import Decision
+from aims_mlops.model.outcome import Outcome, Status, Verdict
+from aims_mlops.model.policy import Policy
 from builders import (
     CREATED,
     DATA,
@@ -28,15 +37,6 @@ from builders import (
     system,
     trust,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from aims_mlops.evidence.log import Head, Leaf
-from aims_mlops.evidence.statement import Statement
-from aims_mlops.gate import decide
-from aims_mlops.model.decision import Decision
-from aims_mlops.model.outcome import Outcome, Status, Verdict
-from aims_mlops.model.policy import Policy
 
 POLICY = policy(
     [check_spec("parity"), check_spec("accuracy"), check_spec("extra", required=False)],
@@ -248,18 +248,19 @@ SMALL_POLICY = policy()
 SMALL = log(entry(result()), entry(other("incident"), "stranger"))
 
 
-@pytest.mark.parametrize("bit", [0x01, 0x20], ids=["lowest bit", "letter case"])
-def test_flipping_any_bit_of_any_stored_byte_shuts_the_gate(bit: int) -> None:
+def test_flipping_a_bit_of_any_stored_byte_shuts_the_gate() -> None:
     assert asked(SMALL, SMALL_POLICY).allowed
-    for place in range(len(SMALL.rows)):
-        row = SMALL.rows[place]
+    for place, row in enumerate(SMALL.rows):
         envelope = SMALL.envelopes[Leaf.from_bytes(row).payload]
         for at in range(len(row)):
-            edited = row[:at] + bytes([row[at] ^ bit]) + row[at + 1 :]
-            assert not asked(SMALL.with_row(place, edited), SMALL_POLICY).allowed
+            assert not asked(SMALL.with_row(place, flipped(row, at)), SMALL_POLICY).allowed
         for at in range(len(envelope)):
-            edited = envelope[:at] + bytes([envelope[at] ^ bit]) + envelope[at + 1 :]
-            assert not asked(SMALL.with_envelope(place, edited), SMALL_POLICY).allowed
+            assert not asked(SMALL.with_envelope(place, flipped(envelope, at)), SMALL_POLICY).allowed
+
+
+def flipped(content: bytes, at: int) -> bytes:
+    """Flip the lowest bit, or at every second place the one between small and capital letters."""
+    return content[:at] + bytes([content[at] ^ (0x20 if at % 2 else 0x01)]) + content[at + 1 :]
 
 
 @settings(max_examples=100, deadline=None)

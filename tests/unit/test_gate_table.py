@@ -8,9 +8,14 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+
+from aims_mlops.evidence.log import Fault
+from aims_mlops.evidence.record import Record
+from aims_mlops.gate import Question, decide
+from aims_mlops.model.decision import Decision
+from aims_mlops.model.outcome import Status, Verdict
 from builders import (
     DATA,
-    MODEL_FILES,
     NOW,
     check_spec,
     people,
@@ -18,17 +23,9 @@ from builders import (
     question,
     record,
     result,
-    subject,
     system,
-    version,
     view,
 )
-
-from aims_mlops.evidence.log import Fault
-from aims_mlops.evidence.record import Record
-from aims_mlops.gate import Question, decide
-from aims_mlops.model.decision import Decision
-from aims_mlops.model.outcome import Status, Verdict
 
 CHECK_STATES = (
     Status.PASSED,
@@ -173,8 +170,3 @@ def test_the_order_in_which_records_are_handed_over_does_not_matter() -> None:
 
     assert forwards.requirements == backwards.requirements
     assert forwards.allowed
-
-
-def test_the_table_asks_about_the_version_and_files_it_says() -> None:
-    assert subject().digest == MODEL_FILES
-    assert version().label == "income/3"

@@ -24,10 +24,10 @@ _replaced: list[tuple[type, str, Any]] = []
 """What stood in the classes before: class, method, and its own attribute or None where it was inherited."""
 
 
-def autolog(gatekeeper: Callable[[], Gatekeeper], *, disable: bool = False) -> None:
+def autolog(gatekeeper: Callable[[str | None], Gatekeeper], *, disable: bool = False) -> None:
     """Guard every registry store that MLflow has here; `disable` restores what was there. Calling again is harmless.
 
-    The last call's gatekeeper counts. Warns where the current registry is a managed one, which has a store of its own
+    `gatekeeper` makes the one for a registry's URI; that of the last call counts. Warns where the current registry is a managed one, which has a store of its own
     and cannot be guarded from a client.
     """
     _restore()

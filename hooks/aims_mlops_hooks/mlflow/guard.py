@@ -11,8 +11,8 @@ import functools
 import inspect
 import logging
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
@@ -37,8 +37,11 @@ class Gatekeeper(Protocol):
         """
         ...
 
-    def allow(self, name: str, version: str, target: Target) -> None:
-        """Return where the gate allows it; raise an `AimsError` whose text is the whole readable refusal."""
+    def promotion(self, name: str, version: str, target: Target) -> AbstractContextManager[object]:
+        """Return a `with` that decides on entry and records on leaving what its body then did.
+
+        On entry raises an `AimsError` whose text is the whole readable refusal.
+        """
         ...
 
     def registered(self, name: str, version: str) -> None:
@@ -61,6 +64,14 @@ class Call:
     def number(self, name: str = "version") -> str:
         """Return a version as its plain number; refuse what is none."""
         return version_number(self.arguments[name])
+
+    @property
+    def registry(self) -> str | None:
+        """The URI of the registry that is called, with password; None where the store does not say."""
+        credentials = getattr(self.store, "get_host_creds", None)
+        if credentials is not None:
+            return str(credentials().host)
+        return getattr(self.store, "db_uri", None) or getattr(self.store, "root_directory", None)
 
 
 Handler = Callable[["Guard", Call], Any]
@@ -94,9 +105,13 @@ def denial(message: str, hint: str = "") -> Exception:
 
 
 class Guard:
-    """Judges registry calls. `gatekeeper` is called at the first call that needs it, not before."""
+    """Judges registry calls.
 
-    def __init__(self, gatekeeper: Callable[[], Gatekeeper]) -> None:
+    `gatekeeper` makes the one for a registry's URI, at the first call that needs it: evidence about a version of one
+    registry says nothing about the version of the same name in another.
+    """
+
+    def __init__(self, gatekeeper: Callable[[str | None], Gatekeeper]) -> None:
         """Keep the way to the gatekeeper; nothing is loaded yet."""
         self._gatekeeper = gatekeeper
 
@@ -112,31 +127,34 @@ class Guard:
         finally:
             _inside.reset(token)
 
-    def protects(self, name: str, target: Target) -> bool:
+    def protects(self, call: Call, name: str, target: Target) -> bool:
         """Ask whether this is a promotion; a gatekeeper that cannot say is a refusal."""
         with _FailClosed():
-            return self._gatekeeper().protects(name, target)
+            return self._gatekeeper(call.registry).protects(name, target)
 
-    def demand(self, name: str, version: object, target: Target) -> None:
-        """Refuse unless the gate allows this promotion, or it is the one that is being carried out."""
-        with _FailClosed():
-            number = version_number(version)
-            if _acting.get() != (name, number, target.kind, _folded(target.value)):
-                self._gatekeeper().allow(name, number, target)
-
-    def protects_name(self, name: str) -> bool:
+    def protects_name(self, call: Call, name: str) -> bool:
         """Ask whether a registered model of this name can only be reached by promotion. MLflow refuses an empty one."""
-        return bool(name) and self.protects(name, Target("name", name))
+        return bool(name) and self.protects(call, name, Target("name", name))
+
+    @contextmanager
+    def promotion(self, call: Call, name: str, versions: Iterable[object], target: Target) -> Iterator[None]:
+        """Refuse on entry unless the gate allows each of these, or it is the one that we are carrying out ourselves."""
+        with ExitStack() as decided:
+            with _FailClosed():
+                for number in map(version_number, versions):
+                    if _acting.get() != (name, number, target.kind, _folded(target.value)):
+                        decided.enter_context(self._gatekeeper(call.registry).promotion(name, number, target))
+            yield
 
     def refuse(self, message: str, hint: str) -> NoReturn:
         """Refuse whatever the gate would say."""
         raise denial(f"promotion refused: {message}", hint)
 
-    def registered(self, version: Any) -> None:
+    def registered(self, call: Call, version: Any) -> None:
         """Start the checks of a new version, unless a promotion of ours made it. What breaks them is only said."""
         if _acting.get() is None:
             with _SaidLoudly():
-                self._gatekeeper().registered(version.name, str(version.version))
+                self._gatekeeper(call.registry).registered(version.name, str(version.version))
 
 
 class _FailClosed(AbstractContextManager[None]):
@@ -200,18 +218,19 @@ def _set_stage(guard: Guard, call: Call) -> Any:
 def _move(guard: Guard, call: Call, *, kind: str) -> Any:
     name, value = call.arguments["name"], call.text(kind)
     # An empty alias or stage is no target; MLflow itself refuses it.
-    if value and guard.protects(name, target := Target(kind, value)):
+    if value and guard.protects(call, name, target := Target(kind, value)):
         with _FailClosed():
             number = call.number()
         if not is_prompt(call.store.get_model_version(name, number).source):
-            guard.demand(name, number, target)
+            with guard.promotion(call, name, [number], target):
+                return guard.carry_out(call)
     return guard.carry_out(call)
 
 
 def _create_model(guard: Guard, call: Call) -> Any:
     """Refuse a new protected name: an empty model would stay behind when its first version is refused."""
     name = call.text("name")
-    if guard.protects_name(name) and not _exists(call.store, call.arguments["name"]):
+    if guard.protects_name(call, name) and not _exists(call.store, call.arguments["name"]):
         guard.refuse(
             f"the name {name!r} is protected, and a new model there has no checked version",
             f"aims promote NAME/VERSION --to name:{name}",
@@ -223,51 +242,55 @@ def _create_version(guard: Guard, call: Call) -> Any:
     name, source = call.text("name"), call.arguments["source"]
     if is_prompt(source):
         return guard.carry_out(call)
-    if guard.protects_name(name):
+    decided: AbstractContextManager[None] = nullcontext()
+    if guard.protects_name(call, name):
         if (origin := _origin(source)) is None:
             guard.refuse(
                 f"the name {name!r} is protected, and {str(source)[:200]!r} is no registered version (models:/name/3)",
                 f"register the model under an unprotected name, then aims promote NAME/VERSION --to name:{name}",
             )
-        guard.demand(*origin, Target("name", name))
-    version = guard.carry_out(call)
-    guard.registered(version)
+        decided = guard.promotion(call, origin[0], [origin[1]], Target("name", name))
+    with decided:
+        version = guard.carry_out(call)
+    guard.registered(call, version)
     return version
 
 
 def _copy(guard: Guard, call: Call) -> Any:
     """Judge a copy by its source version, before anything is created."""
     source, name = call.arguments["src_mv"], call.text("dst_name")
-    if guard.protects_name(name):
-        guard.demand(source.name, source.version, Target("name", name))
-    version = guard.carry_out(call)
+    decided: AbstractContextManager[None] = nullcontext()
+    if guard.protects_name(call, name):
+        decided = guard.promotion(call, source.name, [source.version], Target("name", name))
+    with decided:
+        version = guard.carry_out(call)
     if not is_prompt(source.source):
-        guard.registered(version)
+        guard.registered(call, version)
     return version
 
 
 def _rename(guard: Guard, call: Call) -> Any:
     """Judge a rename by all that moves along: the name itself, aliases, stages, and every version."""
     old, new = call.text("name"), call.text("new_name")
-    if guard.protects_name(old):
+    if guard.protects_name(call, old):
         guard.refuse(
             f"{old!r} is a protected name, and what was promoted into it would leave it",
             "copy the version that you need under another name",
         )
     for target in _standing(call.store, call.arguments["name"]):
-        if guard.protects(old, target) or guard.protects(new, target):
+        if guard.protects(call, old, target) or guard.protects(call, new, target):
             guard.refuse(
                 f"{old!r} holds the protected {target.kind} {target.value!r}, which would move along to {new!r}",
                 f"remove the {target.kind}, rename, and promote again: aims promote {new}/VERSION --to {target}",
             )
-    if guard.protects_name(new):
+    if guard.protects_name(call, new):
         numbers = _numbers(call.store, call.arguments["name"])
         if not numbers:
             guard.refuse(
                 f"{old!r} has no version, and {new!r} is protected", f"aims promote NAME/VERSION --to name:{new}"
             )
-        for number in numbers:
-            guard.demand(call.arguments["name"], number, Target("name", new))
+        with guard.promotion(call, call.arguments["name"], numbers, Target("name", new)):
+            return guard.carry_out(call)
     return guard.carry_out(call)
 
 

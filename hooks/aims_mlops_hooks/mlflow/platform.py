@@ -21,7 +21,7 @@ class MlflowPlatform:
 
         return MlflowRegistry(uri, tracking_uri=tracking_uri)
 
-    def autolog(self, gatekeeper: Callable[[], Gatekeeper], *, disable: bool = False) -> None:
+    def autolog(self, gatekeeper: Callable[[str | None], Gatekeeper], *, disable: bool = False) -> None:
         """Guard MLflow's registry stores in this process; `disable` takes the guard away again."""
         from aims_mlops_hooks.mlflow.autolog import autolog
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aims_mlops.api import manifest
 from aims_mlops.errors import PredictorError, VerificationError
-from aims_mlops.evidence import manifest
 from aims_mlops.plugin import PREDICTION, SCORE, require
 from aims_mlops.ports import Snapshot
 from aims_mlops_hooks.mlflow.confine import hidden, landlock_abi

@@ -1,4 +1,4 @@
-"""The process that runs a model: `python -I -B predictor_child.py REQUESTS ANSWERS`, two file descriptors.
+"""The process that runs a model: `python -I predictor_child.py REQUESTS ANSWERS`, two file descriptors.
 
 It belongs to the judged, so its parent trusts nothing that it says. A frame is one letter, eight bytes of length, and
 content: `J` the job (JSON) and `B` a batch of rows (Arrow) come in; `R` ready, `B` the predictions (Arrow) and `E` a

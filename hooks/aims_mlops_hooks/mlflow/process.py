@@ -40,7 +40,8 @@ class Process:
         self._tail = b""
         try:
             # -I: no PYTHON* variable, no user site, no current folder. -B: nothing is written beside the libraries.
-            command = [sys.executable, "-I", "-B", "-X", "utf8", script, str(incoming), str(outgoing)]
+            # -u: what was printed last is there when the process is killed.
+            command = [sys.executable, "-I", "-B", "-u", "-X", "utf8", script, str(incoming), str(outgoing)]
             self._child = subprocess.Popen(
                 command,
                 cwd=folder,

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
+from aims_mlops.api import manifest
 from aims_mlops.errors import RegistryError, UsageError
-from aims_mlops.evidence import manifest
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target
 from aims_mlops.model.times import from_millis
@@ -82,14 +82,14 @@ class MlflowRegistry:
         text = manifest.build(folder)
         return Snapshot(folder, text, Digest.of(text))
 
-    def digest(self, version: ModelVersion) -> Digest:
-        """Digest the version's files where they are, or from a passing copy. Raises as `snapshot` does."""
+    def manifest(self, version: ModelVersion) -> bytes:
+        """Return the manifest of the version's files where they are, or of a passing copy. Raises as `snapshot` does."""
         local = self._local(version)
         if local is not None:
-            return Digest.of(manifest.build(local))
+            return manifest.build(local)
         with tempfile.TemporaryDirectory(prefix="aims-") as folder:
             self._download(version, Path(folder))
-            return Digest.of(manifest.build(Path(folder)))
+            return manifest.build(Path(folder))
 
     def predictor(self, snapshot: Snapshot, *, positive: object = None) -> Predictor:
         """Return a predictor that runs the snapshot in a process without secrets."""

@@ -7,7 +7,6 @@ that uses a model registry, so importing it does nothing that can fail.
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +22,7 @@ def build(store_uri: str, tracking_uri: str | None = None) -> Any:  # noqa: ARG0
     HTTP and SQLAlchemy URIs are understood; for any other one raises MlflowException INVALID_PARAMETER_VALUE. The
     configuration is not read before the first guarded call.
     """
-    return guarded_store(store_uri, Guard(project_gatekeeper))
+    return guarded_store(store_uri, Guard(lambda registry: project_gatekeeper(registry)))
 
 
 def guarded_store(store_uri: str, guard: Guard) -> Any:
@@ -38,10 +37,11 @@ def plain_uri(store_uri: str) -> str:
     return store_uri.removeprefix(PREFIX)
 
 
-def project_gatekeeper() -> Gatekeeper:
-    """Return the gatekeeper of the project that aims.yaml describes."""
-    gatekeeper: Gatekeeper = importlib.import_module("aims_mlops.wiring").gatekeeper()
-    return gatekeeper
+def project_gatekeeper(registry: str | None) -> Gatekeeper:
+    """Return the gatekeeper of the project that aims.yaml describes, for one registry."""
+    from aims_mlops import wiring
+
+    return wiring.gatekeeper(registry)
 
 
 def guarded_class(base: type, guard: Guard) -> type:

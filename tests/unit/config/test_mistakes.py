@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(found for step, item in steps for found in _paths(item, (*path, step)))]
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_stands_anywhere_is_read_or_refused_in_order_and_never_breaks(
     read: Callable[[str | bytes], Project], base: str, data: st.DataObject
@@ -58,7 +59,7 @@ def test_whatever_stands_anywhere_is_read_or_refused_in_order_and_never_breaks(
         place: Any = tree
         for step in way:
             place = place[step]
-        place[last] = data.draw(odd)
+        place[last] = deepcopy(data.draw(odd))
     try:
         read(json.dumps(tree["top"], indent=1))
     except ConfigError as error:

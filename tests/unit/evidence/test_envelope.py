@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import Key, key, result, sign_bytes, signed
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from aims_mlops.evidence.canonical import MAX_BYTES
 from aims_mlops.evidence.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, verify_signature
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
+from builders import Key, key, result, sign_bytes, signed
 
 SHARED = Path(os.environ.get("AIMS_SHARED", Path(__file__).parents[4] / "shared"))
 VECTOR = SHARED / "data" / "conformance" / "dsse_vector.json"
@@ -67,7 +67,7 @@ def test_the_published_signature_verifies(vector: dict[str, Any]) -> None:
 
 
 def test_the_published_envelope_is_refused_for_its_payload_type(vector: dict[str, Any]) -> None:
-    with pytest.raises(VerificationError, match="payload type is not application/vnd.in-toto"):
+    with pytest.raises(VerificationError, match="payload type is not application/vnd"):
         Envelope.from_bytes(json.dumps(vector["envelope"]).encode())
 
 
@@ -272,7 +272,8 @@ def test_another_curve_is_not_p256() -> None:
 
 AUDITORS_LINES = """
 set -eu
-PT=$(jq -r .payloadType e.json); jq -r .payload e.json | base64 -d >payload; jq -r .signatures[0].sig e.json | base64 -d >sig
+PT=$(jq -r .payloadType e.json); jq -r .payload e.json | base64 -d >payload
+jq -r .signatures[0].sig e.json | base64 -d >sig
 { printf 'DSSEv1 %d %s %d ' ${#PT} "$PT" $(wc -c <payload); cat payload; } >pae
 """
 PREPARE_WITHOUT_JQ = """

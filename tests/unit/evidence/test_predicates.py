@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import CHAMPION, DATA, NOW, check_spec, dataset, policy, question, record, result, view
 
 from aims_mlops.evidence import predicates
 from aims_mlops.evidence.canonical import canonical
@@ -14,6 +13,8 @@ from aims_mlops.gate import decide
 from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.finding import CheckResult, Finding, Limit, Measure
 from aims_mlops.model.outcome import Outcome, Status
+from aims_mlops.model.subject import Target
+from builders import CHAMPION, DATA, NOW, check_spec, dataset, policy, question, record, result, view
 
 MEASURE = Measure(
     "equalized_odds_difference",
@@ -81,7 +82,7 @@ def test_a_check_result_holds_an_in_toto_test_result() -> None:
         for outcome in Outcome
     )
     finding = Finding(Outcome.FAILED, measures, 14652, "0.2 is above 0.1", "reweigh")
-    made = CheckResult("parity", "fairness", True, finding, NOW, (dataset(),), detail="never written")  # noqa: FBT003
+    made = CheckResult("parity", "fairness", True, finding, NOW, (dataset(),), detail="never written")
     spec = check_spec(controls=("iso42001 A.6.2.4",), decide_on="point")
 
     body = predicates.check_result(
@@ -132,7 +133,7 @@ def test_a_check_result_holds_an_in_toto_test_result() -> None:
     ],
 )
 def test_nothing_doubtful_is_passed_in_the_test_result(outcome: Outcome, word: str) -> None:
-    made = CheckResult("a", "fairness", True, Finding(outcome), NOW)  # noqa: FBT003
+    made = CheckResult("a", "fairness", True, Finding(outcome), NOW)
     body = predicates.check_result(made, check_spec(), options={}, seed=0, isolation=None, policy=DATA)
 
     assert body["testResult"]["result"] == word
@@ -187,3 +188,8 @@ def test_a_promotion_names_the_decision_it_rests_on() -> None:
         "reason": "release",
         "actor": "owner",
     }
+
+
+@pytest.mark.parametrize("target", [CHAMPION, Target("stage", "Production"), Target("name", "prod.income")], ids=str)
+def test_a_target_is_written_for_people_as_they_type_it(target: Target) -> None:
+    assert predicates.target_text(target.to_wire()) == str(target)

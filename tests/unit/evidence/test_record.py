@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from aims_mlops.evidence.envelope import Envelope, Signature, pae
+from aims_mlops.evidence.log import Fault, Leaf, walk
+from aims_mlops.evidence.record import EvidenceView, Record, Trust, open_leaf
+from aims_mlops.model.digest import Digest
 from builders import (
     DATA,
-    MODEL_FILES,
     NOW,
     REGISTRY,
     Entry,
@@ -21,11 +25,6 @@ from builders import (
     signed,
     trust,
 )
-
-from aims_mlops.evidence.envelope import Envelope, Signature, pae
-from aims_mlops.evidence.log import Fault, Leaf, walk
-from aims_mlops.evidence.record import EvidenceView, Record, Trust, open_leaf
-from aims_mlops.model.digest import Digest
 
 
 def leaf_of(item: Entry) -> Leaf:
@@ -150,4 +149,3 @@ def test_a_view_of_an_empty_log_has_no_head() -> None:
     view = EvidenceView.of(walk([], registry_id=REGISTRY, head=None), (), ())
 
     assert (view.size, view.head, view.faults) == (0, None, ())
-    assert MODEL_FILES != DATA

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from builders import CHAMPION, DATA, MODEL_FILES, NOW, people, person, version
 
 from aims_mlops.errors import ExitCode
 from aims_mlops.model.decision import LIFETIME, Decision, RequirementStatus
 from aims_mlops.model.finding import CheckResult, Finding
 from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.model.report import CheckReport
+from builders import CHAMPION, DATA, MODEL_FILES, NOW, people, person, version
 
 
 def stand(status: Status, *, required: bool = True, hint: str = "") -> RequirementStatus:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import DATA, NOW, dataset
 
 from aims_mlops.model.finding import CheckResult, Finding, Limit, Measure
 from aims_mlops.model.outcome import Outcome
+from builders import DATA, NOW, dataset
 
 NAN, INF = float("nan"), float("inf")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import check_spec, key, people, policy, project, system
 
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import Promotion
 from aims_mlops.model.subject import Target
+from builders import check_spec, key, people, policy, project, system
 
 PROMOTION = Promotion(("champion",), ("Production",), ("prod.*", "live"))
 

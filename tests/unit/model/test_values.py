@@ -6,7 +6,6 @@ import pickle
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from builders import CREATED, MODEL_FILES, REGISTRY, subject, version
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from aims_mlops.errors import UsageError
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, Subject, Target
 from aims_mlops.model.times import duration, duration_text, from_millis, from_text, to_text
+from builders import CREATED, MODEL_FILES, REGISTRY, subject, version
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
