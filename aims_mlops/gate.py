@@ -256,7 +256,7 @@ def _does_not_count(record: Record, spec: CheckSpec, look: _Look, *, remedy: str
     if header.system != policy.system or header.policy_digest != policy.digest:
         return Status.STALE, "measured under another policy than today's", remedy
     for use in header.datasets:
-        if problem := _not_the_policys_data(use.name, use.digest, use.origin, spec=spec, policy=policy):
+        if problem := spec.objection(use, policy.dataset(use.name)):
             return Status.MISMATCHED, problem, f"{remedy} with the data that aims.yaml names"
     if too_old := _too_old(record, spec.max_age, look.now):
         return *too_old, remedy
@@ -277,22 +277,6 @@ def _outcome(record: Record, *, remedy: str) -> _Judged:
 _OUTCOMES = {outcome.value: Status(outcome.value) for outcome in Outcome}
 
 
-def _not_the_policys_data(name: str, digest: Digest, origin: str, *, spec: CheckSpec, policy: Policy) -> str | None:
-    """Law 3 and design 5: an author's own data or predictions count only where the check itself permits them."""
-    dataset = policy.dataset(name)
-    if dataset is None or name not in spec.datasets:
-        return f"measured on a dataset {name!r} that the policy does not name for it"
-    if origin not in ("policy", "attached", "stored-predictions"):
-        return f"measured on {name} data of unknown origin"
-    if dataset.digest is not None:
-        return None if digest == dataset.digest else f"measured on other data than the pinned {name}"
-    if origin == "attached" and not spec.allow_attached:
-        return f"measured on {name} data that the author attached; the policy does not allow that for {spec.id}"
-    if origin == "stored-predictions" and not spec.allow_stored_predictions:
-        return f"measured on predictions stored in {name}; the policy does not allow that for {spec.id}"
-    return None
-
-
 def _too_old(record: Record, max_age: timedelta | None, now: datetime) -> tuple[Status, str] | None:
     measured = record.statement.header.measured_at
     if measured > record.captured_at + CLOCK_SKEW or measured > now + CLOCK_SKEW:
@@ -305,12 +289,12 @@ def _too_old(record: Record, max_age: timedelta | None, now: datetime) -> tuple[
 
 def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
     remedy = f"a {spec.id} record for {look.question.version.label}, signed by {spec.signed_by}"
-    about = [
-        record
-        for record in look.of_kind("record")
-        if record.statement.body.get("record") == spec.id
-        and _may_sign(record.signer, spec.signed_by, look.system, look.question.people)
-    ]
+    named = [record for record in look.of_kind("record") if record.statement.body.get("record") == spec.id]
+    people = look.question.people
+    about = [record for record in named if _may_sign(record.signer, spec.signed_by, look.system, people)]
+    if named and not about:
+        reason = f"recorded, but not by anyone who may: {spec.signed_by} has to sign it"
+        return RequirementStatus(spec.id, "record", Status.MISSING, spec.required, reason=reason, hint=remedy)
     newest = _newest(about, look, id_=spec.id, kind="record", remedy=remedy)
     if isinstance(newest, RequirementStatus):
         return replace(newest, required=spec.required)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from aims_mlops.errors import AimsError, CheckError, DataError
@@ -30,6 +31,8 @@ class Job:
     """Everything that one run over one model version needs."""
 
     policy: Policy
+    root: Path
+    """The project's folder: what is said of files in it goes into evidence without the way to it."""
     model: Digest
     checks: Mapping[str, type[Check]]
     engine: DataEngine
@@ -78,7 +81,7 @@ class Runner:
             finding = suppress(_whole(_check_class(spec, self._job.checks)().run(self._context(spec, seed, uses))))
             canonical([measure_to_wire(measure) for measure in finding.measures])
         except AimsError as error:
-            finding = Finding(Outcome.ERROR, reason=str(error), hint=error.hint)
+            finding = self._error(error)
             detail = str(getattr(error, "detail", ""))
         except Exception as error:  # noqa: BLE001  # the boundary: foreign code, any failure, never a pass
             # A library's message may quote a row: it is for the terminal, and stays out of evidence.
@@ -161,8 +164,12 @@ class Runner:
         errors = [changed[name] for name in item.spec.datasets if name in changed]
         if not errors:
             return item
-        finding = Finding(Outcome.ERROR, reason=str(errors[0]), hint=errors[0].hint)
-        return replace(item, result=replace(item.result, finding=finding))
+        return replace(item, result=replace(item.result, finding=self._error(errors[0])))
+
+    def _error(self, error: AimsError) -> Finding:
+        """Make an error a finding, without the paths of this machine."""
+        above = f"{self._job.root}/"
+        return Finding(Outcome.ERROR, reason=str(error).replace(above, ""), hint=error.hint.replace(above, ""))
 
 
 def _use(data: Dataset) -> DatasetUse:

@@ -57,7 +57,7 @@ def check(
         tuple(item.result for item in measured),
         unrecorded="" if unrecorded is None else str(unrecorded),
         unrecorded_hint="" if unrecorded is None else unrecorded.hint,
-        notices=tuple(_notices(measured)),
+        notices=tuple(_notices(measured, system.policy)),
     )
     return report if signer is None else _publish(services, report, system.policy, system.owner)
 
@@ -94,6 +94,7 @@ def _measure(
     with services.engine() as engine:
         job = Job(
             policy=policy,
+            root=services.project.root,
             model=snapshot.digest,
             checks=services.checks,
             engine=engine,
@@ -157,19 +158,14 @@ def _previous(services: Services, version: ModelVersion, id_: str) -> Digest | N
     return None
 
 
-def _notices(measured: Sequence[Measured]) -> list[str]:
+def _notices(measured: Sequence[Measured], policy: Policy) -> list[str]:
     """Say before the gate does which results it will not take."""
-    notices = []
-    for item in measured:
-        for use in item.result.datasets:
-            attached = use.origin == "attached" and not item.spec.allow_attached
-            stored = use.origin == "stored-predictions" and not item.spec.allow_stored_predictions
-            if item.spec.required and (attached or stored):
-                what = "data that the author attached" if attached else "predictions stored in the data"
-                notices.append(
-                    f"{item.result.id} was measured on {what} ({use.name}): the gate will call it mismatched"
-                )
-    return notices
+    return [
+        f"{item.result.id} was {objection}: the gate will call it mismatched"
+        for item in measured
+        for use in item.result.datasets
+        if item.spec.required and (objection := item.spec.objection(use, policy.dataset(use.name)))
+    ]
 
 
 def _publish(services: Services, report: CheckReport, policy: Policy, owner: str) -> CheckReport:

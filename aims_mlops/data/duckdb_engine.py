@@ -141,9 +141,7 @@ class DuckEngine:
         if not names:
             raise DataError(f"dataset {data.name!r}: a contingency table needs a column", hint="name at least one")
         values = [value(name, data.columns[name]) for name in names]
-        cells = _grouped(
-            data, values, "true", limit, f"columns {', '.join(map(repr, names))} have {{}} combinations of values"
-        )
+        cells = _grouped(data, values, "true", limit, f"columns {', '.join(map(repr, names))}")
         return Contingency(names, tuple(cell for cell, _ in cells), tuple(count for _, count in cells))
 
     def value_counts(self, data: Dataset, column: str, *, limit: int = 1_000_000) -> Mapping[Any, int]:
@@ -153,9 +151,7 @@ class DuckEngine:
         """
         known_columns(data, [column])
         kind = data.columns[column]
-        cells = _grouped(
-            data, [value(column, kind)], present(column, kind), limit, f"column {column!r} has {{}} different values"
-        )
+        cells = _grouped(data, [value(column, kind)], present(column, kind), limit, f"column {column!r}")
         return {cell: count for (cell,), count in cells}
 
     def stats(self, data: Dataset, columns: Sequence[str]) -> Mapping[str, ColumnStats]:
@@ -240,7 +236,7 @@ def _grouped(
         counted = relation.reading(f"(SELECT DISTINCT {listed} FROM {relation.source})")
         ((found,),) = counted.rows("count(*)")
         hint = "choose columns with fewer values, or bin them; an identifier or a measured number is not a group"
-        raise DataError(f"dataset {data.name!r}: {what} with {found} different values, more than {limit}", hint=hint)
+        raise DataError(f"dataset {data.name!r}: {found} cells for {what}, more than {limit}", hint=hint)
     return [(tuple(map(_plain, row[:-1])), row[-1]) for row in rows]
 
 

@@ -104,7 +104,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DatasetUse:
-    """A dataset that a result rests on. `origin` is `policy`, `attached` or `stored-predictions`."""
+    """A dataset that a result rests on. `origin` says who chose them (`CheckSpec.objection`)."""
 
     name: str
     digest: Digest

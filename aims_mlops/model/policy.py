@@ -9,7 +9,16 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from aims_mlops.model.digest import Digest
+from aims_mlops.model.finding import DatasetUse
 from aims_mlops.model.subject import Target
+
+_CHOSEN_BY_AUTHOR = {
+    "policy": (False, False),
+    "attached": (True, False),
+    "stored-predictions": (False, True),
+    "attached-stored-predictions": (True, True),
+}
+"""A dataset use's origin: whether the author chose the data, and whether the author chose the predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,25 @@ class CheckSpec:
     allow_attached: bool = False
     allow_stored_predictions: bool = False
     line: int = 0
+
+    def objection(self, use: DatasetUse, dataset: DatasetSpec | None) -> str | None:
+        """Say why data do not count for this check; None where they do. `dataset` is the policy's of that name.
+
+        Law 3 and design 5: data or predictions that an author chose count only where the check itself permits them,
+        or where the policy pins the dataset's digest.
+        """
+        if dataset is None or use.name not in self.datasets:
+            return f"measured on a dataset {use.name!r} that the policy does not name for it"
+        if use.origin not in _CHOSEN_BY_AUTHOR:
+            return f"measured on {use.name} data of unknown origin"
+        if dataset.digest is not None:
+            return None if use.digest == dataset.digest else f"measured on other data than the pinned {use.name}"
+        attached, stored = _CHOSEN_BY_AUTHOR[use.origin]
+        if attached and not self.allow_attached:
+            return f"measured on {use.name} data that the author attached; the policy does not allow that for {self.id}"
+        if stored and not self.allow_stored_predictions:
+            return f"measured on predictions stored in {use.name}; the policy does not allow that for {self.id}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)

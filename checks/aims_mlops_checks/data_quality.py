@@ -168,7 +168,9 @@ def _measure(item: Expectation, answer: Answer, seen: _Seen) -> Measure:
     if hidden and not said:
         told = "the observed value could be that of a row and is not shown"
     where = _column(item) or seen.data.name
-    return Measure(item.type, outcome, value, _column(item), reason=f"{where}: {told}" if told else "", hint=hint)
+    small = answer.unexpected is not None and _is_small(answer.unexpected)
+    reason = f"{where}: {told}" if told else ""
+    return Measure(item.type, outcome, value, _column(item), reason=reason, hint=hint, suppressed=small)
 
 
 def _verdict(item: Expectation, answer: Answer, seen: _Seen, *, value: float | str | None) -> tuple[Outcome, str, str]:
@@ -198,9 +200,15 @@ def _of_nothing(item: Expectation, answer: Answer, seen: _Seen) -> bool:
 def _unexpected(answer: Answer, value: float | str | None) -> str:
     if answer.unexpected is None:
         return "not as expected" if value is None else f"not as expected, found {value}"
+    count = f"fewer than {_FEW}" if _is_small(answer.unexpected) else str(answer.unexpected)
     if answer.rows is None:
-        return f"{answer.unexpected} different value{'s are' if answer.unexpected != 1 else ' is'} unexpected"
-    return f"{answer.unexpected} of {answer.rows} rows {'are' if answer.unexpected != 1 else 'is'} unexpected"
+        return f"{count} different values are unexpected"
+    return f"{count} of {answer.rows} rows are unexpected"
+
+
+def _is_small(count: int) -> bool:
+    """Whether a count is a small cell, which no evidence may hold: whose rows they are could be worked out."""
+    return 0 < count < _FEW
 
 
 def _advice(item: Expectation, data: Dataset) -> str:
@@ -214,7 +222,7 @@ def _value(item: Expectation, answer: Answer, seen: _Seen) -> tuple[float | str 
     if answer.exception or (answer.unexpected is None and answer.observed is None):
         return None, False
     if answer.unexpected is not None:
-        return answer.unexpected, False
+        return (None, False) if _is_small(answer.unexpected) else (answer.unexpected, False)
     enough = seen.fewest(item) >= _FEW and "row_condition" not in item.kwargs
     if item.type in _COUNTED or (item.type in _AVERAGED and enough):
         return _plain(answer.observed), False

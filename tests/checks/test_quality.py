@@ -19,10 +19,10 @@ from tests.checks.memory_engine import MemoryEngine, context_of
 
 PEOPLE = pd.DataFrame(
     {
-        "name": [f"person-{index}" for index in range(40)],
-        "age": [*range(20, 58), 140, 150],
-        "town": ["north", "south"] * 19 + [None, None],
-        "empty": [None] * 40,
+        "name": [f"person-{index}" for index in range(400)],
+        "age": [*range(20, 58), 140, 150] * 10,
+        "town": (["north", "south"] * 19 + [None, None]) * 10,
+        "empty": [None] * 400,
     }
 )
 
@@ -53,8 +53,8 @@ def judge_suite(folder: Path, text: str | bytes | None) -> Finding:
 def test_unexpected_rows_are_counted_and_the_reason_says_where() -> None:
     finding = judge([("expect_column_values_to_be_between", {"column": "age", "max_value": 120})])
     (measure,) = finding.measures
-    assert (measure.outcome, measure.value, measure.column) == (Outcome.FAILED, 2, "age")
-    assert measure.reason == "age: 2 of 40 rows are unexpected (expect_column_values_to_be_between)"
+    assert (measure.outcome, measure.value, measure.column) == (Outcome.FAILED, 20, "age")
+    assert measure.reason == "age: 20 of 400 rows are unexpected (expect_column_values_to_be_between)"
     assert measure.hint == "correct the data at its source; change the suite only where the expectation is wrong"
     assert finding.rows == 40
     assert list(finding.libraries) == ["great-expectations"]
@@ -63,7 +63,7 @@ def test_unexpected_rows_are_counted_and_the_reason_says_where() -> None:
 def test_measures_come_in_the_suite_s_order_also_where_an_expectation_is_there_twice() -> None:
     suite: list[tuple[str, dict[str, Any]]] = [
         ("expect_column_values_to_not_be_null", {"column": "town"}),
-        ("expect_table_row_count_to_equal", {"value": 40}),
+        ("expect_table_row_count_to_equal", {"value": 400}),
         ("expect_column_to_exist", {"column": "age"}),
         ("expect_column_values_to_not_be_null", {"column": "town"}),
         ("expect_column_mean_to_be_between", {"column": "age", "min_value": 0}),
@@ -72,7 +72,7 @@ def test_measures_come_in_the_suite_s_order_also_where_an_expectation_is_there_t
     measures = judge(suite).measures
     assert [measure.metric for measure in measures] == [kind for kind, _ in suite]
     assert [measure.column for measure in measures] == ["town", None, "age", "town", "age", "name, age"]
-    assert [measure.value for measure in measures] == [2, 40, None, 2, PEOPLE["age"].mean(), 0]
+    assert [measure.value for measure in measures] == [20, 400, None, 20, PEOPLE["age"].mean(), 0]
 
 
 @pytest.mark.parametrize("severity", ["warning", "info"])
@@ -92,7 +92,7 @@ def test_only_the_columns_that_the_suite_needs_are_read() -> None:
         engine=engine,
     )
     assert engine.frames_read == [("age", "town")]
-    assert finding.measures[0].value == 1
+    assert finding.measures[0].value == 10
 
 
 def test_expectations_about_the_table_see_the_true_table_without_reading_a_row() -> None:
@@ -105,7 +105,7 @@ def test_expectations_about_the_table_see_the_true_table_without_reading_a_row()
             ("expect_table_column_count_to_equal", {"value": 4}),
             ("expect_table_column_count_to_be_between", {"max_value": 4}),
             ("expect_column_to_exist", {"column": "age", "column_index": 1}),
-            ("expect_table_row_count_to_equal", {"value": 40}),
+            ("expect_table_row_count_to_equal", {"value": 400}),
         ],
         engine=engine,
     )
@@ -335,3 +335,11 @@ def test_a_suite_that_the_library_wrote_itself_is_read(tmp_path: Path) -> None:
 def test_options_without_meaning_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         DataQualityOptions(data="people", **options)
+
+
+def test_a_count_of_fewer_than_ten_rows_is_not_told() -> None:
+    (measure,) = judge(
+        [("expect_column_values_to_be_between", {"column": "age", "max_value": 120})], PEOPLE[:40]
+    ).measures
+    assert (measure.outcome, measure.value, measure.suppressed) == (Outcome.FAILED, None, True)
+    assert measure.reason == "age: fewer than 10 of 40 rows are unexpected (expect_column_values_to_be_between)"

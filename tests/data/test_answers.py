@@ -275,13 +275,13 @@ def test_more_cells_than_the_limit_are_refused_with_their_number(engine: DuckEng
     assert len(engine.contingency(data, ["x", "{y}"], limit=10).cells) == 10
     with pytest.raises(DataError) as caught:
         engine.contingency(data, ["x", "{y}"], limit=9)
-    assert str(caught.value) == "dataset 'evaluation': columns 'x', '{y}' with 10 different values, more than 9"
+    assert str(caught.value) == "dataset 'evaluation': 10 cells for columns 'x', '{y}', more than 9"
     assert caught.value.hint == (
         "choose columns with fewer values, or bin them; an identifier or a measured number is not a group"
     )
     with pytest.raises(DataError) as caught:
         engine.value_counts(data, "x", limit=9)
-    assert str(caught.value) == "dataset 'evaluation': column 'x' with 10 different values, more than 9"
+    assert str(caught.value) == "dataset 'evaluation': 10 cells for column 'x', more than 9"
 
 
 def test_a_column_named_twice_counts_once(engine: DuckEngine) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from e2e.conftest import ROOT, Income
+from tests.e2e.conftest import ROOT, Income
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("income")]
 

@@ -26,7 +26,7 @@ from aims_mlops.model.subject import Target
 class FakeGatekeeper:
     """Protects champion, Production and prod.*; allows what the test adds to `allowed`."""
 
-    promotion: Promotion = field(default_factory=lambda: Promotion(("champion",), ("Production",), ("prod.*",)))
+    policy: Promotion = field(default_factory=lambda: Promotion(("champion",), ("Production",), ("prod.*",)))
     allowed: set[tuple[str, str, str]] = field(default_factory=set)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     recorded: list[tuple[str, str, str]] = field(default_factory=list)
@@ -36,7 +36,7 @@ class FakeGatekeeper:
     def protects(self, name: str, target: Target) -> bool:
         if isinstance(self.broken, LookupError):
             raise self.broken
-        return self.promotion.protects(target)
+        return self.policy.protects(target)
 
     @contextmanager
     def promotion(self, name: str, version: str, target: Target) -> Iterator[None]:

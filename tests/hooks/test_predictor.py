@@ -26,7 +26,7 @@ from aims_mlops.ports import Snapshot
 from aims_mlops_hooks.mlflow import predictor_child
 from aims_mlops_hooks.mlflow.confine import hidden, landlock_abi
 from aims_mlops_hooks.mlflow.predictor import ProcessPredictor, _failure
-from hooks.models import classifier, frame
+from tests.hooks.models import classifier, frame
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
@@ -318,7 +318,7 @@ _UDP = "import socket as s; s.socket(s.AF_INET, s.SOCK_DGRAM).sendto(b'key', ('1
 _ANSWERED = {
     "environment": "result = sorted(os.environ.items())",
     "places": "result = (os.getcwd(), os.environ['HOME'], sys.path, sorted(os.listdir('.')))",
-    "open files": "result = [os.readlink(p) for p in ('/proc/self/fd/%d' % n for n in range(64)) if os.path.lexists(p)]",
+    "open files": "result = [os.readlink(p) for p in map('/proc/self/fd/{}'.format, range(64)) if os.path.lexists(p)]",
     "the network without TCP": _UDP,
     "temporary file": "import tempfile; result = tempfile.NamedTemporaryFile('w').write('abc')",
 }

@@ -13,7 +13,7 @@ from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Status, Verdict
 from aims_mlops.model.policy import Policy
 from aims_mlops.model.register import System
-from builders import (
+from tests.builders import (
     CHAMPION,
     MODEL_FILES,
     NOW,

@@ -13,7 +13,7 @@ from aims_mlops.gate import Question, decide
 from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.outcome import Status, Verdict
 from aims_mlops.model.policy import DatasetSpec, Policy, RecordSpec
-from builders import (
+from tests.builders import (
     CREATED,
     DATA,
     MODEL_FILES,

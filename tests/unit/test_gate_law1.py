@@ -16,7 +16,7 @@ from aims_mlops.gate import decide
 from aims_mlops.model.decision import Decision
 from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.model.policy import Policy
-from builders import (
+from tests.builders import (
     CREATED,
     DATA,
     NOW,
@@ -90,7 +90,9 @@ def logs(draw: st.DrawFn) -> list[Entry]:
     drawn = draw(st.lists(statements(), min_size=0 if draw(st.booleans()) else 1, max_size=4))
     base = whole() if draw(st.booleans()) or not drawn else []
     for item in drawn:
-        base.insert(draw(st.integers(0, len(base))), item)
+        # A store keeps a payload once, and two signatures of one payload differ.
+        if item.envelope.payload_digest not in {kept.envelope.payload_digest for kept in base}:
+            base.insert(draw(st.integers(0, len(base))), item)
     return base
 
 

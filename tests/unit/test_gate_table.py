@@ -14,7 +14,7 @@ from aims_mlops.evidence.record import Record
 from aims_mlops.gate import Question, decide
 from aims_mlops.model.decision import Decision
 from aims_mlops.model.outcome import Status, Verdict
-from builders import (
+from tests.builders import (
     DATA,
     NOW,
     check_spec,

@@ -27,8 +27,8 @@ _replaced: list[tuple[type, str, Any]] = []
 def autolog(gatekeeper: Callable[[str | None], Gatekeeper], *, disable: bool = False) -> None:
     """Guard every registry store that MLflow has here; `disable` restores what was there. Calling again is harmless.
 
-    `gatekeeper` makes the one for a registry's URI; that of the last call counts. Warns where the current registry is a managed one, which has a store of its own
-    and cannot be guarded from a client.
+    `gatekeeper` makes the one for a registry's URI; that of the last call counts. Warns where the current registry is
+    a managed one, which has a store of its own and cannot be guarded from a client.
     """
     _restore()
     if disable:

@@ -83,7 +83,7 @@ class MlflowRegistry:
         return Snapshot(folder, text, Digest.of(text))
 
     def manifest(self, version: ModelVersion) -> bytes:
-        """Return the manifest of the version's files where they are, or of a passing copy. Raises as `snapshot` does."""
+        """Return the manifest of the files where they are, or of a passing copy. Raises as `snapshot` does."""
         local = self._local(version)
         if local is not None:
             return manifest.build(local)

@@ -22,7 +22,7 @@ def build(store_uri: str, tracking_uri: str | None = None) -> Any:  # noqa: ARG0
     HTTP and SQLAlchemy URIs are understood; for any other one raises MlflowException INVALID_PARAMETER_VALUE. The
     configuration is not read before the first guarded call.
     """
-    return guarded_store(store_uri, Guard(lambda registry: project_gatekeeper(registry)))
+    return guarded_store(store_uri, Guard(project_gatekeeper))
 
 
 def guarded_store(store_uri: str, guard: Guard) -> Any:

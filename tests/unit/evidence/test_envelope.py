@@ -21,7 +21,7 @@ from aims_mlops.evidence.canonical import MAX_BYTES
 from aims_mlops.evidence.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, verify_signature
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
-from builders import Key, key, result, sign_bytes, signed
+from tests.builders import Key, key, result, sign_bytes, signed
 
 SHARED = Path(os.environ.get("AIMS_SHARED", Path(__file__).parents[4] / "shared"))
 VECTOR = SHARED / "data" / "conformance" / "dsse_vector.json"

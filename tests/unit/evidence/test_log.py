@@ -12,7 +12,7 @@ from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.log import Fault, Head, Leaf, StoredLeaf, Walk, genesis, walk
 from aims_mlops.model.digest import Digest
-from builders import DATA, REGISTRY, Log, entry, log, other, result
+from tests.builders import DATA, REGISTRY, Log, entry, log, other, result
 
 THREE = log(entry(result()), entry(other("incident")), entry(result(nonce="2")))
 LEAF: dict[str, Any] = json.loads(THREE.rows[1])

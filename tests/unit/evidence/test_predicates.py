@@ -14,7 +14,7 @@ from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.finding import CheckResult, Finding, Limit, Measure
 from aims_mlops.model.outcome import Outcome, Status
 from aims_mlops.model.subject import Target
-from builders import CHAMPION, DATA, NOW, check_spec, dataset, policy, question, record, result, view
+from tests.builders import CHAMPION, DATA, NOW, check_spec, dataset, policy, question, record, result, view
 
 MEASURE = Measure(
     "equalized_odds_difference",

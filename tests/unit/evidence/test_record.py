@@ -10,7 +10,7 @@ from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.log import Fault, Leaf, walk
 from aims_mlops.evidence.record import EvidenceView, Record, Trust, open_leaf
 from aims_mlops.model.digest import Digest
-from builders import (
+from tests.builders import (
     DATA,
     NOW,
     REGISTRY,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.statement import KINDS, MANIFEST, Header, Statement, predicate_type
-from builders import DATA, MODEL_FILES, NOW, dataset, header, other, result
+from tests.builders import DATA, MODEL_FILES, NOW, dataset, header, other, result
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 

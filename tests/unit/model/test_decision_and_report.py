@@ -12,7 +12,7 @@ from aims_mlops.model.decision import LIFETIME, Decision, RequirementStatus
 from aims_mlops.model.finding import CheckResult, Finding
 from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.model.report import CheckReport
-from builders import CHAMPION, DATA, MODEL_FILES, NOW, people, person, version
+from tests.builders import CHAMPION, DATA, MODEL_FILES, NOW, people, person, version
 
 
 def stand(status: Status, *, required: bool = True, hint: str = "") -> RequirementStatus:

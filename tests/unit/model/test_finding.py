@@ -8,7 +8,7 @@ import pytest
 
 from aims_mlops.model.finding import CheckResult, Finding, Limit, Measure
 from aims_mlops.model.outcome import Outcome
-from builders import DATA, NOW, dataset
+from tests.builders import DATA, NOW, dataset
 
 NAN, INF = float("nan"), float("inf")
 

@@ -9,7 +9,7 @@ import pytest
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import Promotion
 from aims_mlops.model.subject import Target
-from builders import check_spec, key, people, policy, project, system
+from tests.builders import check_spec, key, people, policy, project, system
 
 PROMOTION = Promotion(("champion",), ("Production",), ("prod.*", "live"))
 

@@ -13,7 +13,7 @@ from aims_mlops.errors import UsageError
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, Subject, Target
 from aims_mlops.model.times import duration, duration_text, from_millis, from_text, to_text
-from builders import CREATED, MODEL_FILES, REGISTRY, subject, version
+from tests.builders import CREATED, MODEL_FILES, REGISTRY, subject, version
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -125,13 +125,13 @@ def test_a_duration_beyond_the_calendar_is_refused_as_a_value() -> None:
         (timedelta(seconds=1), "1 second"),
         (timedelta(seconds=59), "59 seconds"),
         (timedelta(minutes=1), "1 minute"),
-        (timedelta(minutes=90), "1 hour"),
+        (timedelta(minutes=90), "1 hour 30 minutes"),
         (timedelta(hours=23), "23 hours"),
         (timedelta(days=1), "1 day"),
-        (timedelta(days=41, hours=5), "41 days"),
+        (timedelta(days=41, hours=5, minutes=1), "41 days 5 hours"),
     ],
 )
-def test_durations_are_told_in_the_largest_unit(span: timedelta, text: str) -> None:
+def test_durations_are_told_in_their_two_largest_units(span: timedelta, text: str) -> None:
     assert duration_text(span) == text
 
 
