@@ -46,8 +46,8 @@ class Platform(Protocol):
         """Return the registry at an address, or at the platform's own present one."""
         ...
 
-    def autolog(self, gatekeeper: Callable[[], Gatekeeper], *, disable: bool = False) -> None:
-        """Hook registration and promotion in this process."""
+    def autolog(self, gatekeeper: Callable[[str | None], Gatekeeper], *, disable: bool = False) -> None:
+        """Hook registration and promotion in this process; `gatekeeper` is asked for by the registry's address."""
         ...
 
 
@@ -244,6 +244,7 @@ def gatekeeper(registry_uri: str | None = None) -> Gatekeeper:
     from aims_mlops.views.text import registered_message
 
     return Gatekeeper(
+        project,
         lambda: services(registry_uri=registry_uri),
         say=_say,
         show=lambda report: _say(registered_message(report)),

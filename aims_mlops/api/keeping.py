@@ -10,41 +10,48 @@ from aims_mlops.api.promoting import promotion
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.errors import AimsError
 from aims_mlops.model.decision import Decision
-from aims_mlops.model.register import System
+from aims_mlops.model.register import Project
 from aims_mlops.model.report import CheckReport
 from aims_mlops.model.subject import ModelRef, Target
 
 
 class Gatekeeper:
-    """Answers a platform's hooks. What it needs is built anew for each call, so that aims.yaml is always today's."""
+    """Answers a platform's hooks. What it needs is built anew for each call, so that aims.yaml is always today's.
+
+    `project` and `services` raise `ConfigError` where aims.yaml cannot be read.
+    """
 
     def __init__(
         self,
+        project: Callable[[], Project],
         services: Callable[[], Services],
         *,
         say: Callable[[str], None],
         show: Callable[[CheckReport], None],
     ) -> None:
+        self._project = project
         self._services = services
         self._say = say
         self._show = show
 
     def protects(self, name: str, target: Target) -> bool:
-        """Whether reaching the target is a promotion.
+        """Whether reaching the target is a promotion. Only aims.yaml is read for it.
 
         A name is protected where any system's policy says so, since the model that moves in may belong to any. An
         alias or stage of a model that no system claims is protected where any system protects it: such a model cannot
         be promoted.
         """
-        systems: Sequence[System] = self._services().project.systems
+        systems = self._project().systems
         claimants = [system for system in systems if system.claims(name)]
         asked = systems if target.kind == "name" or not claimants else claimants
         return any(system.policy.promotion.protects(target) for system in asked)
 
-    def promotion(self, name: str, version: str, target: Target) -> AbstractContextManager[Decision]:
+    def promotion(
+        self, name: str, versions: Sequence[str], target: Target
+    ) -> AbstractContextManager[tuple[Decision, ...]]:
         """Return a `with` that decides on entry (or raises `Denied`), and records what its body then did."""
-        ref = ModelRef(name, version=version)
-        return promotion(self._services(), ref, target, reason="set in the registry")
+        refs = [ModelRef(name, version=version) for version in versions]
+        return promotion(self._services(), refs, target, reason="set in the registry")
 
     def registered(self, name: str, version: str) -> None:
         """Run the checks of a version that was just registered, and show what came out.

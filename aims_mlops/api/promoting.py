@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from aims_mlops.api.looking import evidence_for, statements, walk_log
 from aims_mlops.api.services import Said, Services, write
-from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, VerificationError
+from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, StoreError, VerificationError
 from aims_mlops.evidence import predicates
 from aims_mlops.evidence.record import EvidenceView, Trust
 from aims_mlops.gate import Question, decide
@@ -32,40 +32,53 @@ def promote(
 ) -> Decision:
     """Decide, carry the promotion out in the registry, and record it; return the decision that it rests on.
 
-    Raises `Denied` with the new decision's words where the gate is shut, and as `promotion` does.
+    `asked` is an earlier decision of `gate`: it must not have expired or been used, and it is never believed, only
+    decided again. Raises `Denied` with the new decision's words where the gate is shut, and as `promotion` does.
     """
-    with promotion(services, ref, target, reason=reason, asked=asked) as decision:
+    with promotion(services, [ref], target, reason=reason, asked=asked) as (decision,):
         services.registry.act(decision.version, target)
     return decision
 
 
 @contextmanager
 def promotion(
-    services: Services, ref: ModelRef, target: Target, *, reason: str, asked: Decision | None = None
-) -> Iterator[Decision]:
-    """Hold the lock, decide, let the caller act inside the `with`, and record the promotion when that went well.
+    services: Services, refs: Sequence[ModelRef], target: Target, *, reason: str, asked: Decision | None = None
+) -> Iterator[tuple[Decision, ...]]:
+    """Hold the lock, decide about each version, let the caller act inside the `with`, and record what was promoted.
 
-    `asked` is an earlier decision of `gate`: it must not have expired or been used, and it is never believed, only
-    decided again. Raises `Denied` where the gate is shut; then nothing inside the `with` runs.
+    Raises `Denied` where the gate is shut for one of them; then nothing inside the `with` runs. Raises `StoreError`
+    where the promotion was carried out and could not be recorded.
     """
     with services.store.lock("promotion"):
         if asked is not None:
             _must_be_usable(services, asked)
-        decision = gate(services, ref, target)
-        if not decision.allowed or decision.digest is None:
-            raise Denied(decision.explain(), code=decision.exit_code)
-        yield decision
-        signer = services.signer()
-        body = predicates.promotion(
-            target=target,
-            decision=decision.digest,
-            asked=None if asked is None else asked.digest,
-            reason=reason,
-            actor=signer.person,
-        )
-        policy = services.claimed_by(decision.version.name).policy
-        said = Said("promotion", decision.version, decision.subject, policy, body, measured_at=services.clock())
+        decisions = tuple(gate(services, ref, target) for ref in refs)
+        for decision in decisions:
+            if not decision.allowed:
+                raise Denied(decision.explain(), code=decision.exit_code)
+        yield decisions
+        for decision in decisions:
+            _record_promotion(services, decision, reason=reason, asked=asked)
+
+
+def _record_promotion(services: Services, decision: Decision, *, reason: str, asked: Decision | None) -> None:
+    signer = services.signer()
+    body = predicates.promotion(
+        target=decision.target,
+        decision=decision.digest,
+        asked=None if asked is None else asked.digest,
+        reason=reason,
+        actor=signer.person,
+    )
+    policy = services.claimed_by(decision.version.name).policy
+    said = Said("promotion", decision.version, decision.subject, policy, body, measured_at=services.clock())
+    try:
         write(services, said, signer=signer)
+    except AimsError as error:
+        raise StoreError(
+            f"{decision.version.label} is {decision.target} now, but that could not be recorded: {error}",
+            hint=f"mend the store, then aims promote {decision.version.label} --to {decision.target} records it",
+        ) from error
 
 
 def _must_be_protected(services: Services, version: ModelVersion, target: Target) -> None:

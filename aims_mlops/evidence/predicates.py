@@ -123,7 +123,9 @@ def gate_decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def promotion(*, target: Target, decision: Digest, asked: Digest | None, reason: str, actor: str) -> dict[str, Any]:
+def promotion(
+    *, target: Target, decision: Digest | None, asked: Digest | None, reason: str, actor: str
+) -> dict[str, Any]:
     """Return the body of a `promotion`: `decision` was taken under lock; `asked` is the decision that was handed in."""
     return {"to": target.to_wire(), "decision": decision, "asked": asked, "reason": reason, "actor": actor}
 

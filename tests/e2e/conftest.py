@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,17 +63,20 @@ class Income:
     def copy(self, folder: Path) -> Income:
         """Copy the whole project, for a test that breaks something. Artifact paths in the copy are its own."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        database = folder / "mlflow.db"
-        script = (
-            "import sqlite3, sys\n"
-            "base = sqlite3.connect(sys.argv[1])\n"
-            "for table, column in (('model_versions', 'source'), ('model_versions', 'storage_location'),"
-            " ('runs', 'artifact_uri'), ('experiments', 'artifact_location'), ('logged_models', 'artifact_location')):\n"
-            "    base.execute(f'update {table} set {column} = replace({column}, ?, ?)', sys.argv[2:4])\n"
-            "base.commit()\n"
-        )
-        subprocess.run([sys.executable, "-c", script, database, str(self.folder), str(folder)], check=True)
-        return Income(folder, self.environment)
+        places = {
+            "model_versions": ("source", "storage_location"),
+            "runs": ("artifact_uri",),
+            "experiments": ("artifact_location",),
+            "logged_models": ("artifact_location",),
+        }
+        with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+            for table, columns in places.items():
+                for column in columns:
+                    change = f"update {table} set {column} = replace({column}, ?, ?)"
+                    database.execute(change, (str(self.folder), str(folder)))
+            database.commit()
+        uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+        return Income(folder, self.environment | uri)
 
 
 def environment_without_secrets() -> dict[str, str]:

@@ -65,7 +65,7 @@ def rows(income: Income) -> Any:
                 data[f"{kind}-score"] = model.predict_proba(features)[:, 1]
         return data
     finally:
-        mlflow.set_tracking_uri(None)
+        mlflow.set_tracking_uri("")
 
 
 def test_registering_says_what_the_checks_found(income: Income) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,17 +39,18 @@ class FakeGatekeeper:
         return self.policy.protects(target)
 
     @contextmanager
-    def promotion(self, name: str, version: str, target: Target) -> Iterator[None]:
-        self.asked.append((name, version, str(target)))
-        if self.broken is not None:
-            raise self.broken
-        if (name, version, str(target)) not in self.allowed:
-            raise Denied(
-                f"{name}/{version} to {target}: denied, parity-by-sex failed; owner: Income Model Owner",
-                hint=f"aims check {name}/{version}",
-            )
+    def promotion(self, name: str, versions: Sequence[str], target: Target) -> Iterator[None]:
+        for version in versions:
+            self.asked.append((name, version, str(target)))
+            if self.broken is not None:
+                raise self.broken
+            if (name, version, str(target)) not in self.allowed:
+                raise Denied(
+                    f"{name}/{version} to {target}: denied, parity-by-sex failed; owner: Income Model Owner",
+                    hint=f"aims check {name}/{version}",
+                )
         yield
-        self.recorded.append((name, version, str(target)))
+        self.recorded += [(name, version, str(target)) for version in versions]
 
     def registered(self, name: str, version: str) -> None:
         if self.broken is not None:

@@ -252,12 +252,16 @@ def test_a_copy_into_a_protected_name_is_refused_by_its_source_and_leaves_no_emp
     assert guarded.checked == []
 
 
-def test_an_allowed_copy_asks_once_and_is_checked_once(guarded: FakeGatekeeper, client: Any, registered: str) -> None:
+def test_an_allowed_copy_asks_once_is_recorded_and_not_checked_again(
+    guarded: FakeGatekeeper, client: Any, registered: str
+) -> None:
     target = f"prod.{registered}"
     guarded.allowed = {(registered, "1", f"name:{target}")}
+    guarded.checked.clear()
     client.copy_model_version(f"models:/{registered}/1", target)
     assert guarded.asked == [(registered, "1", f"name:{target}")]
-    assert guarded.checked == [(target, "1")]
+    assert guarded.recorded == guarded.asked
+    assert guarded.checked == []
 
 
 def test_a_new_version_in_a_protected_name_is_judged_by_its_source(

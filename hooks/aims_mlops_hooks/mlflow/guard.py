@@ -11,8 +11,8 @@ import functools
 import inspect
 import logging
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
@@ -37,8 +37,8 @@ class Gatekeeper(Protocol):
         """
         ...
 
-    def promotion(self, name: str, version: str, target: Target) -> AbstractContextManager[object]:
-        """Return a `with` that decides on entry and records on leaving what its body then did.
+    def promotion(self, name: str, versions: Sequence[str], target: Target) -> AbstractContextManager[object]:
+        """Return a `with` that decides about all versions on entry and records on leaving what its body then did.
 
         On entry raises an `AimsError` whose text is the whole readable refusal.
         """
@@ -136,14 +136,27 @@ class Guard:
         """Ask whether a registered model of this name can only be reached by promotion. MLflow refuses an empty one."""
         return bool(name) and self.protects(call, name, Target("name", name))
 
+    def registers_into_protected(self, call: Call, name: str) -> bool:
+        """Ask the same for a model that is registered anew, which a broken policy must not break.
+
+        Where the policy cannot be read the model is registered, unchecked, and that is said; no alias, stage, copy or
+        rename passes in that state.
+        """
+        try:
+            return bool(name) and self._gatekeeper(call.registry).protects(name, Target("name", name))
+        except AimsError as error:
+            _logger.warning("[aims] the policy of %r cannot be read: %s", name, error)
+            return False
+
     @contextmanager
     def promotion(self, call: Call, name: str, versions: Iterable[object], target: Target) -> Iterator[None]:
         """Refuse on entry unless the gate allows each of these, or it is the one that we are carrying out ourselves."""
         with ExitStack() as decided:
             with _FailClosed():
-                for number in map(version_number, versions):
-                    if _acting.get() != (name, number, target.kind, _folded(target.value)):
-                        decided.enter_context(self._gatekeeper(call.registry).promotion(name, number, target))
+                place = (target.kind, _folded(target.value))
+                asked = [n for n in map(version_number, versions) if _acting.get() != (name, n, *place)]
+                if asked:
+                    decided.enter_context(self._gatekeeper(call.registry).promotion(name, asked, target))
             yield
 
     def refuse(self, message: str, hint: str) -> NoReturn:
@@ -230,7 +243,7 @@ def _move(guard: Guard, call: Call, *, kind: str) -> Any:
 def _create_model(guard: Guard, call: Call) -> Any:
     """Refuse a new protected name: an empty model would stay behind when its first version is refused."""
     name = call.text("name")
-    if guard.protects_name(call, name) and not _exists(call.store, call.arguments["name"]):
+    if guard.registers_into_protected(call, name) and not _exists(call.store, call.arguments["name"]):
         guard.refuse(
             f"the name {name!r} is protected, and a new model there has no checked version",
             f"aims promote NAME/VERSION --to name:{name}",
@@ -242,16 +255,16 @@ def _create_version(guard: Guard, call: Call) -> Any:
     name, source = call.text("name"), call.arguments["source"]
     if is_prompt(source):
         return guard.carry_out(call)
-    decided: AbstractContextManager[None] = nullcontext()
-    if guard.protects_name(call, name):
-        if (origin := _origin(source)) is None:
-            guard.refuse(
-                f"the name {name!r} is protected, and {str(source)[:200]!r} is no registered version (models:/name/3)",
-                f"register the model under an unprotected name, then aims promote NAME/VERSION --to name:{name}",
-            )
-        decided = guard.promotion(call, origin[0], [origin[1]], Target("name", name))
-    with decided:
-        version = guard.carry_out(call)
+    origin = _origin(source)
+    if origin is not None and guard.protects_name(call, name):
+        with guard.promotion(call, origin[0], [origin[1]], Target("name", name)):
+            return guard.carry_out(call)
+    if origin is None and guard.registers_into_protected(call, name):
+        guard.refuse(
+            f"the name {name!r} is protected, and {str(source)[:200]!r} is no registered version (models:/name/3)",
+            f"register the model under an unprotected name, then aims promote NAME/VERSION --to name:{name}",
+        )
+    version = guard.carry_out(call)
     guard.registered(call, version)
     return version
 
@@ -259,11 +272,10 @@ def _create_version(guard: Guard, call: Call) -> Any:
 def _copy(guard: Guard, call: Call) -> Any:
     """Judge a copy by its source version, before anything is created."""
     source, name = call.arguments["src_mv"], call.text("dst_name")
-    decided: AbstractContextManager[None] = nullcontext()
     if guard.protects_name(call, name):
-        decided = guard.promotion(call, source.name, [source.version], Target("name", name))
-    with decided:
-        version = guard.carry_out(call)
+        with guard.promotion(call, source.name, [source.version], Target("name", name)):
+            return guard.carry_out(call)
+    version = guard.carry_out(call)
     if not is_prompt(source.source):
         guard.registered(call, version)
     return version
