@@ -79,6 +79,9 @@ class DataError(CannotDecide):
 class PredictorError(CannotDecide):
     """The model cannot be loaded, fails in predict, or answers something that is not a prediction."""
 
+    detail: str = ""
+    """What the model printed last. For the terminal only: it may quote a row, so it stays out of evidence."""
+
 
 class MissingExtra(CannotDecide):
     """A library of an optional extra is not installed."""

@@ -24,15 +24,15 @@ def check_command(
     """
     from aims_mlops import api
     from aims_mlops.model.subject import ModelRef
-    from aims_mlops.views import terminal, wire
+    from aims_mlops.views import terminal, wire, words
 
     report = api.check(settings.services(), ModelRef.parse(model), only=only, progress=_progress(settings))
     table = terminal.check_table(report)
     answer(settings, wire=wire.check_report(report), table=table, format=format, files=output_file)
     if settings.verbose:
         for result in report.results:
-            if result.detail:
-                click.echo(f"{result.id}: {result.detail}", err=True)
+            for line in result.detail.splitlines():  # a model's words are no commands to the terminal
+                click.echo(f"{result.id}: {words.printable(line)}", err=True)
     sys.exit(report.exit_code)
 
 

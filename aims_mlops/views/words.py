@@ -31,6 +31,7 @@ WORST_FIRST = (
 )
 """The order in which people read: what needs somebody comes first."""
 
+_LONGEST_LINE = 300
 _INITIALS = frozenset({"auc", "psi", "roc"})
 _BELONGS_TO_TEXT = "\u200c\u200d"  # joiners, which Persian and emoji cannot do without
 
@@ -202,6 +203,12 @@ def requirement_stands(status: Status) -> str:
 def verdict(word: Verdict) -> str:
     """Write a verdict for people: `allowed by waiver`."""
     return word.value.replace("_", " ")
+
+
+def last_line(detail: str) -> str:
+    """Return the last line of what a library or a model said, which is where Python names an error, not too long."""
+    line = next((line.strip() for line in reversed(detail.splitlines()) if line.strip()), "")
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
 
 
 def printable(text: str) -> str:

@@ -76,9 +76,17 @@ class ProcessPredictor:
         """Yield for each batch one of the same length with PREDICTION and, where the model has one, SCORE.
 
         Raises `PredictorError` where the model cannot be loaded, fails, hangs, answers something else, or has changed
-        its own folder when the last batch is done. Texts of the model's exceptions are in `detail` only.
+        its own folder when the last batch is done. Texts of the model's exceptions are in its `detail` only.
         """
         require("pyarrow", extra="data")
+        try:
+            yield from self._run(batches)
+        except PredictorError as error:
+            error.detail = self.detail
+            raise
+        self._must_be_unchanged()
+
+    def _run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with (
             tempfile.TemporaryDirectory(prefix="aims-predict-", ignore_cleanup_errors=True) as private,
             hidden(self._abi),
@@ -90,7 +98,6 @@ class ProcessPredictor:
                 yield from self._answers(process, batches)
             finally:
                 self.detail = process.close()
-        self._must_be_unchanged()
 
     def _answers(self, process: Process, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         schema = None
