@@ -252,5 +252,5 @@ def gatekeeper(registry_uri: str | None = None) -> Gatekeeper:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"[aims] {text}\n")
+    sys.stderr.write(f"aims: {text}\n")
     sys.stderr.flush()

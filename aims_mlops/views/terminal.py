@@ -68,7 +68,7 @@ def _result(result: CheckResult, width: int) -> Iterator[Line]:
     yield from _measures([measure for measure in result.measures if measure.outcome is not Outcome.PASSED])
     yield from _said(result.reason, result.hint)
     if result.detail and not result.outcome.good:
-        yield Line((("    said: ", "dim"),), ((words.last_line(result.detail), "dim"),))
+        yield Line((("    detail: ", "dim"),), ((words.last_line(result.detail), "dim"),))
 
 
 def _headline(status: Status, id_: str, width: int, facts: str) -> Line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aims_mlops.model.report import CheckReport
-from aims_mlops.views.words import check_summary, measure_name, measured, worst_first
+from aims_mlops.views.words import check_summary, last_line, measure_name, measured, worst_first
 
 
 def registered_message(report: CheckReport) -> str:
@@ -13,9 +13,9 @@ def registered_message(report: CheckReport) -> str:
     """
     lines = []
     if report.unrecorded:
-        lines.append(f"aims: NOT RECORDED: {report.unrecorded}")
+        lines.append(f"NOT RECORDED: {report.unrecorded}")
         lines += [f"  next: {report.unrecorded_hint}"] if report.unrecorded_hint else []
-    lines.append(f"aims: {check_summary(report)}")
+    lines.append(check_summary(report))
     for result in worst_first(report.failed):
         optional = "" if result.required else " (not required)"
         lines.append(
@@ -24,13 +24,6 @@ def registered_message(report: CheckReport) -> str:
         bad = [measure for measure in result.measures if not measure.outcome.good and measure.value is not None]
         lines += [f"    {measure_name(measure)} {measured(measure)}" for measure in bad if not result.reason]
         lines += [f"    next: {result.hint}"] if result.hint else []
+        lines += [f"    detail: {last_line(result.detail)}"] if result.detail else []
     lines += [f"  note: {notice}" for notice in report.notices]
     return "\n".join(lines)
-
-
-def how_to_claim(model: str) -> str:
-    """Say what to write so that a registered model that no system claims can ever be promoted."""
-    return (
-        f"no AI system claims the registered model {model!r}: it is registered, and cannot be promoted\n"
-        f"  next: add {model!r} to `models:` of a system in aims.yaml that has an owner, then run `aims apply`"
-    )

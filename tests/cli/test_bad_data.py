@@ -1,20 +1,156 @@
-"""Data that cannot be judged: said with a hint, exit 3 or 1, and what was recorded before stays."""
+"""Data that cannot be judged: said with a hint, the gate stays shut, and what was recorded before stays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
 
-from tests.cli.loans import Loans
+from aims_mlops.data.duckdb_engine import DuckEngine
+from tests.cli.loans import Loans, applicants
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad-input")]
 
+Change = Callable[[pd.DataFrame], pd.DataFrame]
 
-def test_template(loans: Loans) -> None:
-    loans.log_holds(more=0, before=loans.payloads())
-    a = loans.aims("check", "loan/1", expect=0)
-    print(a.out, a.err)
-    a = loans.aims("gate", "loan/1", "--to", "champion", expect=0)
-    print(a.out, a.err)
+
+def three_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(approved=[place % 3 for place in range(len(rows))])
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "code", "says"),
+    [
+        pytest.param(
+            lambda rows: rows.drop(columns="sex"),
+            "parity",
+            3,
+            ("has no column 'sex', which aims.yaml names as its sensitive", "it has age, hours, approved"),
+            id="the sensitive column is missing",
+        ),
+        pytest.param(
+            lambda rows: rows.drop(columns="hours"),
+            "parity",
+            3,
+            (
+                "the model fails in predict (Exception)",
+                "see that the data has the columns and types it was trained with",
+                "missing inputs ['hours']",
+            ),
+            id="a column that the model needs is missing",
+        ),
+        pytest.param(
+            lambda rows: rows.drop(columns="hours"),
+            "quality",
+            3,
+            ("evaluation has no column 'hours'", "it has age, sex, approved"),
+            id="a column that an expectation names is missing",
+        ),
+        pytest.param(
+            lambda rows: rows.head(0),
+            "parity",
+            3,
+            ("dataset 'evaluation' has no rows (data/evaluation.parquet)", "was the file written completely"),
+            id="no rows",
+        ),
+        pytest.param(
+            lambda rows: rows.assign(approved=pd.array([None] * len(rows), dtype="Int64")),
+            "accuracy",
+            3,
+            ("all 2000 values of the label 'approved' are null", "name another label column in aims.yaml"),
+            id="the label is all null",
+        ),
+        pytest.param(
+            lambda rows: rows.assign(hours=pd.array([None] * len(rows), dtype="Int64")),
+            "quality",
+            1,
+            ("inconclusive", "null"),
+            id="a column that is judged is all null",
+        ),
+        pytest.param(
+            lambda rows: rows.assign(sex="Female"),
+            "parity",
+            1,
+            ("fewer than two groups of sex can be judged", "measure on more rows of these groups"),
+            id="one group only",
+        ),
+        pytest.param(
+            three_labels,
+            "parity",
+            3,
+            ("is not binary: it has 3 different values, and this check needs exactly 2", "take a column of two labels"),
+            id="the label is not binary",
+        ),
+    ],
+)
+def test_data_that_cannot_be_judged_keep_the_gate_shut(
+    loans: Loans, change: Change, check: str, code: int, says: tuple[str, ...]
+) -> None:
+    before = loans.payloads()
+    loans.change_data(change(applicants(2)))
+    loans.aims("check", "loan/1", "--only", check, expect=code).says(*says)
+    denied = loans.aims("gate", "loan/1", "--to", "champion", expect=code)
+    denied.says("undecided" if code == 3 else "denied", check)
+    loans.log_holds(more=2, before=before)
+
+
+def test_a_missing_file_is_named_from_the_project(loans: Loans) -> None:
+    before = loans.payloads()
+    (loans.folder / "data" / "evaluation.parquet").unlink()
+    said = loans.aims("check", "loan/1", expect=3)
+    said.says("the file 'data/evaluation.parquet' does not exist", "check the path in aims.yaml")
+    assert said.out.count("does not exist") == 4, "each check that needs the file says so"
+    loans.aims("gate", "loan/1", "--to", "champion", expect=3).says("undecided", "does not exist")
+    loans.log_holds(more=5, before=before)
+
+
+def test_data_that_change_while_they_are_read_give_an_error_and_no_result(loans: Loans) -> None:
+    before = loans.payloads()
+    score = DuckEngine.score
+
+    def changing(engine: DuckEngine, *arguments: Any, **options: Any) -> Any:
+        scored = score(engine, *arguments, **options)
+        loans.change_data(applicants(3))
+        return scored
+
+    with patch.object(DuckEngine, "score", changing):
+        said = loans.aims("check", "loan/1", "--only", "parity", expect=3)
+    said.says("dataset 'evaluation' changed while it was being read", "run again when nothing writes to it")
+    loans.aims("gate", "loan/1", "--to", "champion", expect=3).says("changed while it was being read")
+    loans.log_holds(more=2, before=before)
+
+
+def attached(loans: Loans) -> Any:
+    """Check loan/1 on a frame of the author's choice, by the Python door."""
+    import aims_mlops as aims
+
+    with loans.inside():
+        aims.attach(evaluation=applicants(4))
+        try:
+            return aims.check("loan/1")
+        finally:
+            aims.attach(evaluation=None)
+
+
+def test_data_attached_by_the_author_do_not_count_for_a_required_check(loans: Loans) -> None:
+    before = loans.payloads()
+    report = attached(loans)
+    assert report.outcome == "passed"
+    assert any("parity was measured on evaluation data that the author attached" in said for said in report.notices)
+    denied = loans.aims("gate", "loan/1", "--to", "champion", expect=4)
+    denied.says("mismatched", "the policy does not allow that for parity", "with the data that aims.yaml names")
+    loans.log_holds(more=5, before=before)
+
+
+def test_attached_data_count_where_the_policy_allows_them(loans: Loans) -> None:
+    before = loans.payloads()
+    text = (loans.folder / "aims.yaml").read_text()
+    for use in ("fairness", "drift", "data-quality", "performance"):
+        text = text.replace(f"        use: {use}\n", f"        use: {use}\n        allow_attached: true\n")
+    loans.write(text)
+    assert attached(loans).notices == ()
+    loans.aims("gate", "loan/1", "--to", "champion", expect=0).says("allowed for champion")
+    loans.log_holds(more=5, before=before)

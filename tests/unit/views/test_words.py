@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aims_mlops.model.finding import CheckResult, Limit
 from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.views import words
-from aims_mlops.views.text import how_to_claim, registered_message
+from aims_mlops.views.text import registered_message
 from tests.unit.views.examples import (
     FAILED,
     NOON,
@@ -150,7 +150,7 @@ def test_printable_text_keeps_letters_of_every_language() -> None:
 def test_the_message_after_registration_says_what_failed_and_what_to_do() -> None:
     told = registered_message(report(accuracy(), by_sex()))
     assert told.splitlines() == [
-        "aims: income/1: parity-by-sex failed, 1 check passed",
+        "income/1: parity-by-sex failed, 1 check passed",
         f"  parity-by-sex: failed: {by_sex().reason}",
         "    next: compare the selection rates of Female (0.0765) and Male (0.253); retrain, or move the threshold",
     ]
@@ -158,10 +158,4 @@ def test_the_message_after_registration_says_what_failed_and_what_to_do() -> Non
 
 def test_the_message_of_an_unrecorded_run_begins_with_it() -> None:
     told = registered_message(report(accuracy(), unrecorded="no key", unrecorded_hint="aims keys new pipeline"))
-    assert told.startswith("aims: NOT RECORDED: no key\n  next: aims keys new pipeline\n")
-
-
-def test_an_unclaimed_model_is_told_how_to_be_claimed() -> None:
-    told = how_to_claim("income")
-    assert "no AI system claims the registered model 'income'" in told
-    assert "next: add 'income' to `models:` of a system in aims.yaml" in told
+    assert told.startswith("NOT RECORDED: no key\n  next: aims keys new pipeline\n")
