@@ -1,3 +1,4 @@
+# ruff: noqa: INP001
 """Writes the generated parts of the documentation: python docs/generate.py [--check].
 
 A generated part stands between two comments, `<!-- generated: NAME -->` and `<!-- end -->`; the text around it is
@@ -31,7 +32,8 @@ LIBRARY = {
     "data-quality": "Great Expectations",
     "performance": "scikit-learn",
 }
-LIMIT = {
+MEANING = {
+    "organisation": "Who keeps the register.",
     "min": "The least value that passes; the bound itself passes.",
     "max": "The largest value that passes; the bound itself passes.",
     "warn": "Beyond this, on the good side of the only one of `min` and `max`, the measure is `warned`.",
@@ -125,7 +127,7 @@ def _settings() -> str:
 def _setting(key: _Key) -> tuple[str, str, str, str]:
     kind = "one of " + ", ".join(sorted(wiring.checks())) if key.name == "use" else _kind(key.node)
     default = "needed" if key.required else _default(key.node.get("default"))
-    meaning = str(key.node.get("description") or LIMIT.get(key.name) or "").replace("\n", " ")
+    meaning = str(key.node.get("description") or MEANING.get(key.name) or "").replace("\n", " ")
     return f"`{key.place.partition('(use: ')[2].partition(').')[2] or key.place}`", kind, default, meaning
 
 
@@ -137,6 +139,8 @@ def _check(name: str) -> str:
     check = wiring.checks()[name]
     mark = f"systems.ID.checks[] (use: {name})."
     own = {key.place: key for key in _keys(wiring.config_schema()) if key.place.startswith(mark)}
+    if name == "fairness":  # it refuses them: they compare with a champion
+        own = {place: key for place, key in own.items() if key.name not in ("not_below", "tolerance")}
     facts = [
         ("`use`", f"`{name}`"),
         ("what", check.title),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from aims_mlops.api.looking import evidence_for, statements, walk_log
 from aims_mlops.api.services import Said, Services, write
-from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, StoreError, VerificationError
+from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, SigningError, StoreError, VerificationError
 from aims_mlops.evidence import predicates
 from aims_mlops.evidence.record import EvidenceView, Trust
 from aims_mlops.gate import Question, decide
@@ -20,10 +20,12 @@ from aims_mlops.model.subject import ModelRef, ModelVersion, Subject, Target
 def gate(services: Services, ref: ModelRef, target: Target) -> Decision:
     """Decide whether a version may go to a target, sign the decision and record it. Nothing is acted on.
 
-    Raises `NothingToDo` where the target is not protected for the model's system.
+    Raises `NothingToDo` where the target is not protected for the model's system, and `SigningError` where the policy
+    does not trust the signer for decisions: an answer that counts for nobody is none.
     """
     version = services.registry.resolve(ref, services.store.registry_id())
     _must_be_protected(services, version, target)
+    _must_be_trusted(services, version, "gate-decision")
     return _record(services, _decide(services, version, target))
 
 
@@ -56,6 +58,7 @@ def promotion(
         for decision in decisions:
             if not decision.allowed:
                 raise Denied(decision.explain(), code=decision.exit_code)
+            _must_be_trusted(services, decision.version, "promotion")
         yield decisions
         for decision in decisions:
             _record_promotion(services, decision, reason=reason, asked=asked)
@@ -90,6 +93,20 @@ def _must_be_protected(services: Services, version: ModelVersion, target: Target
         raise NothingToDo(
             f"{target} is not protected for {version.name}: there is nothing to decide",
             hint=f"system {claimants[0].id} protects {', '.join(protected)}",
+        )
+
+
+def _must_be_trusted(services: Services, version: ModelVersion, kind: str) -> None:
+    """Refuse a signer whose statements of this kind the policy does not take. An unclaimed model has no policy."""
+    claimants = services.project.claimants(version.name)
+    if len(claimants) != 1:
+        return
+    signer, trusted = services.signer(), claimants[0].policy.trust.get(kind, {})
+    if signer.key_id not in trusted:
+        names = ", ".join(dict.fromkeys(trusted.values())) or "nobody"
+        raise SigningError(
+            f"{signer.person} may not sign a {kind} for {claimants[0].id}: the policy trusts {names} for it",
+            hint=f"sign as one of them (--as, AIMS_SIGNER), or name {signer.person} under trust: {kind} in aims.yaml",
         )
 
 

@@ -164,7 +164,7 @@ class Loans:
                 code = int(ended.code or 0)
         answer = Answer(code, out.getvalue(), err.getvalue())
         assert answer.code == expect, f"{arguments}: {answer.code}\n--- stdout\n{answer.out}\n--- stderr\n{answer.err}"
-        assert "Traceback" not in answer.err, answer.err
+        assert not answer.err.startswith("Traceback"), answer.err
         return answer
 
     def process(self, *command: str, expect: int | None = 0, seconds: float = 60, **environment: str) -> Answer:
