@@ -47,7 +47,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def _healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:  # noqa: S310  # our own
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:  # our own
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
