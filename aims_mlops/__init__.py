@@ -12,6 +12,8 @@ The door for everybody; each verb is loaded when it is first used, so that impor
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -93,13 +95,21 @@ def _services(config: str | Path | None) -> _Services:
 
 def _show_cards() -> None:
     """In a notebook, let results and decisions show themselves as cards. Outside one this does nothing."""
-    import sys
-
     if "IPython" in sys.modules:
         from aims_mlops.views.card import register_cards
 
         register_cards(sys.modules["IPython"].get_ipython())
 
+
+class _Front(ModuleType):
+    """Keeps the verbs where a submodule has the same name: importing `aims_mlops.gate` would put it over `gate()`."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Front
 
 if TYPE_CHECKING:
     from aims_mlops.api import Services as _Services

@@ -230,7 +230,8 @@ def _newest(records: Sequence[Record], look: _Look, *, id_: str, kind: str, reme
     if look.evidence.faults:  # Whether it never was, or was lost or spoiled, can no longer be told.
         changed = any(fault.kind != "hole" for fault in look.evidence.faults)
         reason = f"no record for {question.version.label} is left in a log that is damaged (see integrity)"
-        return instead(Status.UNTRUSTED if changed else Status.ERROR, reason, None)
+        damaged = instead(Status.UNTRUSTED if changed else Status.ERROR, reason, None)
+        return replace(damaged, hint=f"restore the store from its backup, then {remedy} if it is still missing")
     return instead(Status.MISSING, f"no record for {question.version.label}", None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -158,14 +157,13 @@ def test_help_takes_at_most_twice_the_time_of_its_two_libraries() -> None:
         "import click, rich\nfrom importlib.metadata import entry_points\nentry_points(group='aims_mlops.checks')",
     ]
 
-    def median(command: list[str]) -> float:
-        times = []
-        for _ in range(7):
-            started = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            times.append(time.perf_counter() - started)
-        return statistics.median(times)
+    def seconds(command: list[str]) -> float:
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        return time.perf_counter() - started
 
-    median(plain)  # warms the disk cache
-    ratio = median(aims) / median(plain)
+    seconds(aims), seconds(plain)  # warms the disk cache
+    # Taken in turns, and the quickest of each: other work on the machine only ever adds time.
+    pairs = [(seconds(aims), seconds(plain)) for _ in range(9)]
+    ratio = min(ours for ours, _ in pairs) / min(theirs for _, theirs in pairs)
     assert ratio <= 2, f"aims --help takes {ratio:.2f} times as long"

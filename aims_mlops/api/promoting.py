@@ -133,6 +133,18 @@ def _decide(services: Services, version: ModelVersion, target: Target) -> Decisi
 
 
 def _record(services: Services, decision: Decision) -> Decision:
+    """Sign and append a decision. A refusal that a damaged log cannot take stands without a record: still shut."""
+    try:
+        decision = replace(decision, digest=_write(services, decision))
+    except VerificationError:
+        if decision.allowed:
+            raise
+        return decision
+    _show_status(services, decision)
+    return decision
+
+
+def _write(services: Services, decision: Decision) -> Digest:
     claimants = services.project.claimants(decision.version.name)
     policy = claimants[0].policy if len(claimants) == 1 else None
     if policy is not None:
@@ -145,9 +157,7 @@ def _record(services: Services, decision: Decision) -> Decision:
         predicates.gate_decision(decision),
         measured_at=decision.decided_at,
     )
-    decision = replace(decision, digest=write(services, said, signer=services.signer()))
-    _show_status(services, decision)
-    return decision
+    return write(services, said, signer=services.signer())
 
 
 def _show_status(services: Services, decision: Decision) -> None:
