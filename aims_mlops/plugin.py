@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from aims_mlops.errors import CheckError, DataError, MissingExtra, PredictorError
 from aims_mlops.model.digest import Digest
-from aims_mlops.model.finding import Finding, Limit, Measure
+from aims_mlops.model.finding import SMALLEST_SHOWN, Finding, Limit, Measure, counted
 from aims_mlops.model.outcome import Outcome, worst
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PREDICTION",
     "SCORE",
+    "SMALLEST_SHOWN",
     "Check",
     "CheckContext",
     "CheckError",
@@ -44,6 +45,7 @@ __all__ = [
     "Outcome",
     "Predictor",
     "PredictorError",
+    "counted",
     "judge",
     "require",
     "rows_to_decide",

@@ -108,8 +108,8 @@ class EvidenceStore(Protocol):
         """Return payload digests by the look-up columns, oldest first. A view: nothing decides from it."""
         ...
 
-    def payloads(self) -> frozenset[str]:
-        """Return the payload digests of all envelopes that are there."""
+    def envelope_digests(self) -> Mapping[str, Digest]:
+        """Return the digest of every envelope's bytes as they stand, by the digest of its payload."""
         ...
 
     def put_blob(self, content: bytes) -> Digest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -115,9 +115,17 @@ class SqlEvidenceStore:
         query = select(cast(ENVELOPE.c.envelope, LargeBinary)).where(ENVELOPE.c.payload == str(payload))
         return next((bytes(row[0]) for row in self._rows(query)), None)
 
-    def payloads(self) -> frozenset[str]:
-        """Return the payload digests of all envelopes that are there. What they hold is not looked at."""
-        return frozenset(row[0] for row in self._rows(select(ENVELOPE.c.payload)))
+    def envelope_digests(self) -> Mapping[str, Digest]:
+        """Return the digest of every envelope's bytes as they stand, by the payload digest it is filed under."""
+        found: dict[str, Digest] = {}
+        last = ""
+        query = select(ENVELOPE.c.payload, cast(ENVELOPE.c.envelope, LargeBinary)).order_by(ENVELOPE.c.payload)
+        while True:
+            rows = self._rows(query.where(ENVELOPE.c.payload > last).limit(_BATCH))
+            for payload, envelope in rows:
+                found[payload], last = Digest.of(bytes(envelope)), payload
+            if len(rows) < _BATCH:
+                return found
 
     def find(
         self, *, model: str | None = None, version: str | None = None, system: str | None = None

@@ -186,4 +186,4 @@ def _must_be_usable(services: Services, asked: Decision) -> None:
 
 def _used(services: Services, trust: Trust) -> set[str]:
     promotions = statements(services, walk_log(services), "promotion", trust)
-    return {str(record.statement.body.get("asked")) for record in promotions}
+    return {str(record.statement.body.get("asked")) for record in promotions if record.signer is not None}

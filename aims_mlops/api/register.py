@@ -43,6 +43,8 @@ def _newest_decisions(services: Services) -> Mapping[str, str]:
     trust = services.trust(services.project.systems[0].policy)
     for record in statements(services, walked, "gate-decision", trust):
         header, body = record.statement.header, record.statement.body
+        if record.signer is None:
+            continue
         told = f"{header.model}/{header.version} {body['verdict']} for {target_text(body['to'])}"
         newest.setdefault(header.system or "", told.replace("_", " "))
     return newest

@@ -48,7 +48,10 @@ class Services:
             return claimants[0]
         if claimants:
             names = ", ".join(system.id for system in claimants)
-            raise UsageError(f"{len(claimants)} systems claim the model {model!r}: {names}", hint="let one claim it")
+            raise UsageError(
+                f"{len(claimants)} systems claim the model {model!r}: {names}",
+                hint="let exactly one system in aims.yaml claim it under models:",
+            )
         raise Unclaimed(model)
 
     def trust(self, policy: Policy) -> Trust:

@@ -19,7 +19,7 @@ from aims_mlops.data.scoring import score_rows
 from aims_mlops.data.sql import double, identifier, kind_of, known_columns, parquet_source, present, storage, value
 from aims_mlops.errors import DataError, UsageError
 from aims_mlops.model.policy import DatasetSpec
-from aims_mlops.plugin import PREDICTION, SCORE, ColumnStats, Contingency, Dataset, Predictor, require
+from aims_mlops.plugin import PREDICTION, SCORE, ColumnStats, Contingency, Dataset, Predictor, counted, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -277,9 +277,8 @@ def _refuse_nulls(data: Dataset, columns: Any) -> None:
         known = value(column, data.columns[column])
         ((missing,),) = data.relation.rows(f"count(*) - count({known})")
         if missing:
-            message = (
-                f"dataset {data.name!r}: {missing} of {data.rows} stored predictions in column {column!r} are null"
-            )
+            stored = f"{counted(missing)} of {data.rows} stored predictions in column {column!r}"
+            message = f"dataset {data.name!r}: {stored} are null"
             raise DataError(message, hint="store a prediction for every row, or let the model predict")
 
 

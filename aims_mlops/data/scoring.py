@@ -17,7 +17,7 @@ from aims_mlops.data.database import Relation
 from aims_mlops.data.sources import changed
 from aims_mlops.data.sql import identifier, kind_of
 from aims_mlops.errors import DataError, PredictorError
-from aims_mlops.plugin import PREDICTION, SCORE, Dataset, Predictor
+from aims_mlops.plugin import PREDICTION, SCORE, Dataset, Predictor, counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,7 +100,7 @@ class _Answers:
             raise self._wrong_number(rows)
         for name, what in ((PREDICTION, "predictions"), (SCORE, "scores")):
             if self._missing[name]:
-                message = f"{self._missing[name]} of the model's {rows} {what} are null or NaN"
+                message = f"{counted(self._missing[name])} of the model's {rows} {what} are null or NaN"
                 raise PredictorError(message, hint="does the model take nulls in its input? Let it impute them")
 
     def _wrong_number(self, rows: int) -> PredictorError:

@@ -18,10 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aims_mlops.model.finding import Finding, Measure
-
-SMALL = 10
-"""Counts below this, but above zero, are suppressed."""
+from aims_mlops.model.finding import SMALLEST_SHOWN, Finding, Measure
 
 
 def suppress(finding: Finding) -> Finding:
@@ -30,18 +27,18 @@ def suppress(finding: Finding) -> Finding:
     return replace(
         finding,
         measures=tuple(_measure(measure, telling=measure.column in telling) for measure in finding.measures),
-        rows=None if finding.rows is not None and 0 < finding.rows < SMALL else finding.rows,
+        rows=None if finding.rows is not None and 0 < finding.rows < SMALLEST_SHOWN else finding.rows,
     )
 
 
 def suppress_counts(counts: Mapping[str, int | None]) -> dict[str, int | None]:
     """Take small counts out, and those by which they could be worked out from a known sum."""
-    small = {name for name, count in counts.items() if count is None or 0 < count < SMALL}
+    small = {name for name, count in counts.items() if count is None or 0 < count < SMALLEST_SHOWN}
     if not small:
         return dict(counts)
     rest = sorted((count, name) for name, count in counts.items() if name not in small and count)
     hidden = sum(counts[name] or 0 for name in small)
-    while rest and (len(small) < 2 or hidden < SMALL):
+    while rest and (len(small) < 2 or hidden < SMALLEST_SHOWN):
         count, name = rest.pop(0)
         small.add(name)
         hidden += count or 0
@@ -70,4 +67,4 @@ def _measure(measure: Measure, *, telling: bool) -> Measure:
 
 
 def _is_small(numerator: int, denominator: int) -> bool:
-    return any(0 < cell < SMALL for cell in (numerator, denominator, denominator - numerator))
+    return any(0 < cell < SMALLEST_SHOWN for cell in (numerator, denominator, denominator - numerator))

@@ -11,6 +11,14 @@ from typing import ClassVar
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, worst
 
+SMALLEST_SHOWN = 10
+"""Counts of rows under this, but above zero, are small cells: whose rows they are could be worked out."""
+
+
+def counted(rows: int) -> str:
+    """Write a count of rows for evidence: `14,652`, and `fewer than 10` for a small cell."""
+    return f"fewer than {SMALLEST_SHOWN}" if 0 < rows < SMALLEST_SHOWN else f"{rows:,}"
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aims_mlops.plugin import PREDICTION, SCORE, CheckContext, CheckError, Dataset
+from aims_mlops.plugin import PREDICTION, SCORE, CheckContext, CheckError, Dataset, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,8 +171,8 @@ def prediction_codes(data: Dataset, values: Sequence[Any], count: NDArray[np.int
     strange = np.array([value not in codes for value in values])
     if strange.any():
         raise CheckError(
-            f"{count[strange].sum():,} of {count.sum():,} predictions for dataset {data.name!r} are none of the labels "
-            f"in column {data.label!r}: labels are of kind {_kind(data, data.label)}, predictions of kind "
+            f"{counted(int(count[strange].sum()))} of {count.sum():,} predictions for dataset {data.name!r} are none of "
+            f"the labels in column {data.label!r}: labels are of kind {_kind(data, data.label)}, predictions of kind "
             f"{_kind(data, PREDICTION)}",
             hint="let the model predict the labels as they stand in the data, not their index, text or probability",
         )
@@ -188,7 +188,7 @@ def _scores(data: Dataset, values: Sequence[Any], count: NDArray[np.int64]) -> A
     if not np.isfinite(scores).all():
         rows = count[~np.isfinite(scores)].sum()
         raise CheckError(
-            f"{where} is infinite in {rows:,} of {count.sum():,} rows",
+            f"{where} is infinite in {counted(int(rows))} of {count.sum():,} rows",
             hint="the model must give a finite score for each row",
         )
     return scores
@@ -200,7 +200,7 @@ def refuse_nulls(where: str, values: Sequence[Any], count: NDArray[np.int64], *,
 
     rows = count[np.array([is_null(value) for value in values])].sum()
     if rows:
-        raise CheckError(f"{where} is null in {rows:,} of {count.sum():,} rows", hint=hint)
+        raise CheckError(f"{where} is null in {counted(int(rows))} of {count.sum():,} rows", hint=hint)
 
 
 def refuse_improbable(cells: Cells, data: Dataset, metric: str) -> None:
@@ -209,7 +209,7 @@ def refuse_improbable(cells: Cells, data: Dataset, metric: str) -> None:
     if outside:
         raise CheckError(
             f"the metric {metric!r} needs probabilities, but the score for dataset {data.name!r} lies outside 0 to 1 "
-            f"in {outside:,} of {cells.count.sum():,} rows",
+            f"in {counted(int(outside))} of {cells.count.sum():,} rows",
             hint="calibrate the score to a probability, or take roc_auc, which looks at its order only",
         )
 

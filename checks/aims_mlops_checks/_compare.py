@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aims_mlops.plugin import CheckError, ColumnStats, Dataset, Engine
+from aims_mlops.plugin import SMALLEST_SHOWN, CheckError, ColumnStats, Dataset, Engine
 from aims_mlops_checks._binned import MOST_VALUES, common_storage, jensenshannon, psi, sturges_edges
-from aims_mlops_checks._picture import FEWEST_ROWS, Bins, category_bins, range_bins, round_edges
+from aims_mlops_checks._picture import Bins, category_bins, range_bins, round_edges
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +112,7 @@ class Comparison:
         unseen = sum(count for key, count in current.items() if key not in reference)
         moved = (
             f"{unseen / rows[1]:.1%} of the current rows have values that the reference lacks"
-            if unseen >= FEWEST_ROWS
+            if unseen >= SMALLEST_SHOWN
             else ""
         )
         bins = category_bins(reference, current, totals=rows)

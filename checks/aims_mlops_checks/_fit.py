@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aims_mlops.plugin import PREDICTION, SCORE, CheckContext, CheckError, Dataset, require
+from aims_mlops.plugin import PREDICTION, SCORE, CheckContext, CheckError, Dataset, counted, require
 from aims_mlops_checks._cells import Cells, read_cells, refuse_improbable, refuse_nulls
 from aims_mlops_checks._rates import RATES, share
 from aims_mlops_checks._resampling import blocks, interval, resample
@@ -203,7 +203,7 @@ class Fits:
         infinite = count[~np.isfinite(numbers)].sum()
         if infinite:
             raise CheckError(
-                f"labels or predictions of dataset {self._data.name!r} are infinite in {infinite:,} of "
+                f"labels or predictions of dataset {self._data.name!r} are infinite in {counted(int(infinite))} of "
                 f"{count.sum():,} rows",
                 hint="leave such rows out of the dataset, or mend the model that answers them",
             )

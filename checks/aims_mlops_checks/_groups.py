@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from aims_mlops.plugin import PREDICTION, SCORE, CheckContext, Dataset, Limit, Measure, Outcome, worst
+from aims_mlops.plugin import PREDICTION, SCORE, SMALLEST_SHOWN, CheckContext, Dataset, Limit, Measure, Outcome, worst
 from aims_mlops_checks import _disparity as disparities
 from aims_mlops_checks._cells import NULL, Cells, read_cells, refuse_improbable
 from aims_mlops_checks._disparity import DISPARITIES, Disparity
 from aims_mlops_checks._rates import support
 from aims_mlops_checks._resampling import interval, resample
-from aims_mlops_checks._wording import SMALLEST_SHOWN, Interval, Verdict, decide, number
+from aims_mlops_checks._wording import Interval, Verdict, decide, number
 
 if TYPE_CHECKING:
     import numpy as np

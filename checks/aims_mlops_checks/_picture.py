@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from aims_mlops.plugin import SMALLEST_SHOWN
+
 MOST_BINS = 12
-FEWEST_ROWS = 10
 OTHER = "(other)"
 _MOST_CATEGORIES = 100
 _LONGEST_LABEL = 40
@@ -81,7 +82,7 @@ def _rest(shown: Sequence[Any], pairs: Mapping[Any, Pair], totals: Pair) -> Pair
 
 
 def _shown(pair: Pair) -> bool:
-    return any(pair) and not any(0 < count < FEWEST_ROWS for count in pair)
+    return any(pair) and not any(0 < count < SMALLEST_SHOWN for count in pair)
 
 
 def _sum(one: Pair, other: Pair) -> Pair:

@@ -10,9 +10,6 @@ from aims_mlops.plugin import Finding, Limit, Measure, Outcome, judge, rows_to_d
 
 Interval = tuple[float, float]
 
-SMALLEST_SHOWN = 10
-"""Counts under this never stand in a reason or a hint: evidence suppresses such cells."""
-
 
 def number(value: float, *apart_from: float | None) -> str:
     """Write a number with three digits, or with as many as it takes to see on which side of a bound it lies."""

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from aims_mlops.plugin import (
+    SMALLEST_SHOWN,
     CheckContext,
     CheckError,
     CheckOptions,
@@ -21,6 +22,7 @@ from aims_mlops.plugin import (
     Finding,
     Measure,
     Outcome,
+    counted,
     require,
 )
 from aims_mlops_checks._expectations import Expectation, not_empty, read_suite
@@ -50,8 +52,6 @@ _AVERAGED = {
 
 _OF_NULLS = {"expect_column_values_to_be_null"}
 """They may hold of a column without values, as those that count."""
-
-_FEW = 10
 
 
 class DataQualityOptions(CheckOptions):
@@ -180,7 +180,7 @@ def _verdict(item: Expectation, answer: Answer, seen: _Seen, *, value: float | s
         hint = "run the suite with Great Expectations itself to see the message" + (f" ({kinds})" if kinds else "")
         return Outcome.ERROR, f"Great Expectations raised {answer.exception} ({item.type})", hint
     if answer.success and answer.rows == 0:
-        return Outcome.WARNED, f"the row condition selected no row ({item.type})", "see whether the condition is meant"
+        return Outcome.INCONCLUSIVE, f"the row condition selected no row ({item.type})", "see whether it is meant so"
     if answer.success and _of_nothing(item, answer, seen):
         hint = "see why the column is empty; expect_column_values_to_not_be_null would say so first"
         return Outcome.INCONCLUSIVE, f"nothing but nulls, so that nothing was judged ({item.type})", hint
@@ -200,7 +200,7 @@ def _of_nothing(item: Expectation, answer: Answer, seen: _Seen) -> bool:
 def _unexpected(answer: Answer, value: float | str | None) -> str:
     if answer.unexpected is None:
         return "not as expected" if value is None else f"not as expected, found {value}"
-    count = f"fewer than {_FEW}" if _is_small(answer.unexpected) else str(answer.unexpected)
+    count = counted(answer.unexpected)
     if answer.rows is None:
         return f"{count} different values are unexpected"
     return f"{count} of {answer.rows} rows are unexpected"
@@ -208,7 +208,7 @@ def _unexpected(answer: Answer, value: float | str | None) -> str:
 
 def _is_small(count: int) -> bool:
     """Whether a count is a small cell, which no evidence may hold: whose rows they are could be worked out."""
-    return 0 < count < _FEW
+    return 0 < count < SMALLEST_SHOWN
 
 
 def _advice(item: Expectation, data: Dataset) -> str:
@@ -223,7 +223,7 @@ def _value(item: Expectation, answer: Answer, seen: _Seen) -> tuple[float | str 
         return None, False
     if answer.unexpected is not None:
         return (None, False) if _is_small(answer.unexpected) else (answer.unexpected, False)
-    enough = seen.fewest(item) >= _FEW and "row_condition" not in item.kwargs
+    enough = seen.fewest(item) >= SMALLEST_SHOWN and "row_condition" not in item.kwargs
     if item.type in _COUNTED or (item.type in _AVERAGED and enough):
         return _plain(answer.observed), False
     return None, not item.about_shape

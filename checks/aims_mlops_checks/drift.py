@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from aims_mlops.plugin import (
+    SMALLEST_SHOWN,
     CheckContext,
     CheckError,
     CheckOptions,
@@ -23,7 +24,7 @@ from aims_mlops.plugin import (
     require,
 )
 from aims_mlops_checks._compare import KINDS, Comparison, Score
-from aims_mlops_checks._wording import SMALLEST_SHOWN, number
+from aims_mlops_checks._wording import number
 
 _FARTHEST = math.sqrt(math.log(2))
 

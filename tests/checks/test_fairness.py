@@ -339,7 +339,7 @@ REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], dict[str, Any], str, str]
         BASE.assign(**{PREDICTION: BASE[PREDICTION].where(np.arange(100) >= 3)}),
         {},
         {},
-        "the prediction for dataset 'evaluation' is null in 3 of 100 rows",
+        "the prediction for dataset 'evaluation' is null in fewer than 10 of 100 rows",
         "the model must answer a label for each row",
     ),
     "no label column and a metric that needs it": (

@@ -56,7 +56,7 @@ def test_unexpected_rows_are_counted_and_the_reason_says_where() -> None:
     assert (measure.outcome, measure.value, measure.column) == (Outcome.FAILED, 20, "age")
     assert measure.reason == "age: 20 of 400 rows are unexpected (expect_column_values_to_be_between)"
     assert measure.hint == "correct the data at its source; change the suite only where the expectation is wrong"
-    assert finding.rows == 40
+    assert finding.rows == 400
     assert list(finding.libraries) == ["great-expectations"]
 
 
@@ -158,10 +158,10 @@ def test_a_column_of_nulls_does_not_pass_what_would_hold_of_nothing() -> None:
     assert finding.reason.startswith("empty: nothing but nulls, so that nothing was judged")
 
 
-def test_a_row_condition_that_selects_nothing_warns() -> None:
+def test_a_row_condition_that_selects_nothing_is_inconclusive() -> None:
     condition = {"row_condition": "age > 900", "condition_parser": "pandas"}
     finding = judge([("expect_column_values_to_not_be_null", {"column": "town", **condition})])
-    assert finding.outcome is Outcome.WARNED
+    assert finding.outcome is Outcome.INCONCLUSIVE
     assert finding.reason.startswith("town: the row condition selected no row")
 
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pandas as pd
 import pytest
 
-from aims_mlops.data.duckdb_engine import DuckEngine
+from aims_mlops_checks.drift import Drift
 from tests.cli.loans import Loans, applicants
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad-input")]
@@ -28,7 +28,7 @@ def three_labels(rows: pd.DataFrame) -> pd.DataFrame:
             lambda rows: rows.drop(columns="sex"),
             "parity",
             3,
-            ("has no column 'sex', which aims.yaml names as its sensitive", "the columns are: age, approved, hours"),
+            ("has no column 'sex', which aims.yaml names as its sensitive", "its columns are: age, hours, approved"),
             id="the sensitive column is missing",
         ),
         pytest.param(
@@ -109,15 +109,16 @@ def test_a_missing_file_is_named_from_the_project(loans: Loans) -> None:
 
 def test_data_that_change_while_they_are_read_give_an_error_and_no_result(loans: Loans) -> None:
     before = loans.payloads()
-    score = DuckEngine.score
+    measure = Drift.run
 
-    def changing(engine: DuckEngine, *arguments: Any, **options: Any) -> Any:
-        scored = score(engine, *arguments, **options)
+    def changing(check: Drift, context: Any) -> Any:
+        found = measure(check, context)
+        assert found.outcome == "passed"
         loans.change_data(applicants(3))
-        return scored
+        return found
 
-    with patch.object(DuckEngine, "score", changing):
-        said = loans.aims("check", "loan/1", "--only", "parity", expect=3)
+    with patch.object(Drift, "run", changing):
+        said = loans.aims("check", "loan/1", "--only", "drift", expect=3)
     said.says("dataset 'evaluation' changed while it was being read", "run again when nothing writes to it")
     loans.aims("gate", "loan/1", "--to", "champion", expect=3).says("changed while it was being read")
     loans.log_holds(more=2, before=before)
@@ -137,20 +138,19 @@ def attached(loans: Loans) -> Any:
 
 def test_data_attached_by_the_author_do_not_count_for_a_required_check(loans: Loans) -> None:
     before = loans.payloads()
+    loans.keep_drift_alone()
     report = attached(loans)
     assert report.outcome == "passed"
-    assert any("parity was measured on evaluation data that the author attached" in said for said in report.notices)
+    assert any("drift was measured on evaluation data that the author attached" in said for said in report.notices)
     denied = loans.aims("gate", "loan/1", "--to", "champion", expect=4)
-    denied.says("mismatched", "the policy does not allow that for parity", "with the data that aims.yaml names")
-    loans.log_holds(more=5, before=before)
+    denied.says("mismatched", "the policy does not allow that for drift", "with the data that aims.yaml names")
+    loans.log_holds(more=2, before=before)
 
 
 def test_attached_data_count_where_the_policy_allows_them(loans: Loans) -> None:
     before = loans.payloads()
-    text = (loans.folder / "aims.yaml").read_text()
-    for use in ("fairness", "drift", "data-quality", "performance"):
-        text = text.replace(f"        use: {use}\n", f"        use: {use}\n        allow_attached: true\n")
-    loans.write(text)
+    loans.keep_drift_alone()
+    loans.edit("use: drift\n", "use: drift\n        allow_attached: true\n")
     assert attached(loans).notices == ()
     loans.aims("gate", "loan/1", "--to", "champion", expect=0).says("allowed for champion")
-    loans.log_holds(more=5, before=before)
+    loans.log_holds(more=2, before=before)

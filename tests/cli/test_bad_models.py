@@ -19,7 +19,7 @@ for place in PLACES:
             content = file.read()
     except OSError:
         continue
-    if b"PRIVATE" in content or b"PASSPHRASE" in content or b"SQLite" in content or b"people" in content:
+    if content:
         loot.append(place)
     try:
         with open(place, "ab") as file:
@@ -96,7 +96,9 @@ def test_what_a_model_says_stays_at_the_terminal(loans: Loans) -> None:
 @pytest.mark.skipif(landlock_abi() < 6, reason="this kernel cannot close a process off with Landlock")
 def test_a_hostile_model_finds_neither_keys_nor_environment_nor_store(loans: Loans) -> None:
     project = loans.folder
-    places = [str(project / name) for name in ("keys/pipeline.pem", "aims.db", "aims.db.head", "mlflow.db", "aims.yaml")]
+    places = [
+        str(project / name) for name in ("keys/pipeline.pem", "aims.db", "aims.db.head", "mlflow.db", "aims.yaml")
+    ]
     attack = LOOK_AROUND.replace("PLACES", f"[*{places!r}, f'/proc/{{os.getppid()}}/environ', '/proc/1/environ']")
     before, label = loans.payloads(), loans.register(attack)
     held = files(project)

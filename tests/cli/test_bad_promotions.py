@@ -81,12 +81,6 @@ def test_a_refusal_is_not_believed_and_an_allowance_is_decided_again(loans: Loan
     loans.log_holds(more=2, before=before)
 
 
-def without_slow_checks(loans: Loans) -> None:
-    """Leave fairness and drift: importing every check library in a new process takes its time."""
-    text = (loans.folder / "aims.yaml").read_text()
-    loans.write(text[: text.index("      - id: quality")])
-
-
 def registered(loans: Loans, *, crash: str = "", **environment: str) -> Answer:
     """Register loan/2 under autolog in a process of its own, and try to promote it."""
     script = REGISTER.replace("SOURCE", repr(str(loans.model))).replace("CRASH", crash)
@@ -97,7 +91,7 @@ def registered(loans: Loans, *, crash: str = "", **environment: str) -> Answer:
 
 def test_a_missing_key_breaks_no_registration_and_is_said(loans: Loans) -> None:
     before = loans.payloads()
-    without_slow_checks(loans)
+    loans.keep_drift_alone()
     (loans.folder / "keys" / "pipeline.pem").unlink()
     said = registered(loans)
     assert re.search(r"NOT RECORDED: no private key of 'pipeline' at hand", said.err), said.err
@@ -107,7 +101,8 @@ def test_a_missing_key_breaks_no_registration_and_is_said(loans: Loans) -> None:
 
 def test_a_check_that_crashes_and_an_extra_that_is_missing_break_no_registration(loans: Loans) -> None:
     before = loans.payloads()
-    without_slow_checks(loans)
+    text = (loans.folder / "aims.yaml").read_text()
+    loans.write(text[: text.index("      - id: quality")])
     (loans.folder / "sitecustomize.py").write_text(
         "import sys\n"
         "class Blocked:\n"

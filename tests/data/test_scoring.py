@@ -188,11 +188,15 @@ def test_rows_that_change_while_they_are_scored_are_not_laid_to_the_model(engine
 @pytest.mark.parametrize(
     ("predict", "message"),
     [
-        pytest.param(lambda b: {PREDICTION: [None, *[1] * (len(b) - 1)]}, "3 of the model's 10 predictions", id="null"),
+        pytest.param(
+            lambda b: {PREDICTION: [None, *[1] * (len(b) - 1)]},
+            "fewer than 10 of the model's 10 predictions",
+            id="null",
+        ),
         pytest.param(lambda b: {PREDICTION: [float("nan")] * len(b)}, "10 of the model's 10 predictions", id="NaN"),
         pytest.param(
             lambda b: {PREDICTION: [1] * len(b), SCORE: [float("nan"), *[0.5] * (len(b) - 1)]},
-            "3 of the model's 10 scores",
+            "fewer than 10 of the model's 10 scores",
             id="a score",
         ),
     ],
@@ -285,7 +289,10 @@ def test_stored_nulls_are_refused_with_their_number(engine: DuckEngine, column: 
     data = engine.open(spec, pa.table(columns))
     with pytest.raises(DataError) as caught:
         engine.with_stored_predictions(data, spec)
-    assert str(caught.value) == f"dataset 'evaluation': 2 of 4 stored predictions in column {column!r} are null"
+    assert (
+        str(caught.value)
+        == f"dataset 'evaluation': fewer than 10 of 4 stored predictions in column {column!r} are null"
+    )
     assert caught.value.hint == "store a prediction for every row, or let the model predict"
 
 

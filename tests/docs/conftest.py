@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def run_document(
     *,
     left_out: set[str] | None = None,
     before: dict[str, str] | None = None,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run a document's commands in a project's folder, in one shell."""
     out.mkdir(parents=True)
@@ -45,7 +45,7 @@ def run_document(
     done = subprocess.run(
         ["bash", "-c", text],
         cwd=project.folder,
-        env=project.environment | environment,
+        env={**project.environment, **(environment or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -66,7 +66,7 @@ class Tutorial:
 
 
 @pytest.fixture(scope="session")
-def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Tutorial:
     """Follow the tutorial in an empty folder."""
     base = tmp_path_factory.mktemp("tutorial")
     folder = base / "project"
@@ -75,7 +75,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
     environment = kept | {"AIMS_KEY_PASSPHRASE": "only for this test", "PATH": f"{BIN}:{kept['PATH']}"}
     project = Income(folder, environment)
     install = {step.command for step in _installs()}
-    yield Tutorial(project, run_document(TUTORIAL, project, base / "out", left_out=install))
+    return Tutorial(project, run_document(TUTORIAL, project, base / "out", left_out=install))
 
 
 def _installs() -> list[Step]:

@@ -29,7 +29,7 @@ LARGEST = 120_000_000
 def served(folder: Path) -> Iterator[str]:
     """Serve the project's MLflow database, and its artifacts through the server."""
     port = free_port()
-    command = [BIN / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command: list[str | Path] = [BIN / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", str(folder / "kept")]
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
@@ -62,12 +62,21 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("core")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
     python = folder / "env" / "bin" / "python"
-    sync = [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", ROOT / "requirements-client.lock"]
+    sync: list[str | Path] = [
+        uv,
+        "pip",
+        "sync",
+        "--quiet",
+        "--python",
+        python,
+        "--require-hashes",
+        ROOT / "requirements-client.lock",
+    ]
     synced = subprocess.run(sync, capture_output=True, text=True, check=False)
     if synced.returncode != 0 and not os.environ.get("AIMS_REQUIRE_SERVERS"):
         pytest.skip(f"the client's lock cannot be installed here: {synced.stderr.strip()[-200:]}")
     assert synced.returncode == 0, synced.stderr
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
+    build: list[str | Path] = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "--no-deps", wheel], check=True)

@@ -117,7 +117,8 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sqlite_registry(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_registry(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)  # MLflow puts a new experiment's artifacts below the working folder
     path = tmp_path / "mlflow.db"
     path.write_bytes(sqlite_template.read_bytes())
     return f"sqlite:///{path}"

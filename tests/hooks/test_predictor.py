@@ -160,7 +160,7 @@ def test_what_is_not_one_label_for_each_row_is_refused(answer: object) -> None:
     [
         pytest.param("return [1] * (len(frame) - 1)", "the model answered 3 predictions for 4 rows", id="one too few"),
         pytest.param("return frame", "is not one label for each row", id="several columns"),
-        pytest.param("return [1, None, 1, None]", "no prediction for 2 of 4 rows", id="some missing"),
+        pytest.param("return [1, None, 1, None]", "no prediction for fewer than 10 of 4 rows", id="some missing"),
         pytest.param("raise ValueError('Jane Doe, born 1970')", "fails in predict (ValueError)", id="an exception"),
         pytest.param(
             "class JaneDoe(KeyError): pass\nraise JaneDoe", "fails in predict (KeyError)", id="its own exception"

@@ -180,7 +180,7 @@ class _FailClosed(AbstractContextManager[None]):
             raise denial(str(error), error.hint) from error
         if isinstance(error, Exception):
             cause = f"the gate could not decide ({type(error).__name__}: {error}), so it stays shut"
-            raise denial(cause, "aims doctor shows what is missing") from error
+            raise denial(cause, "ask aims gate NAME/VERSION --to TARGET, which shows the whole error") from error
 
 
 class _SaidLoudly(AbstractContextManager[None]):

@@ -80,7 +80,10 @@ class Outside(AbstractContextManager[None]):
         )
 
 
-_LIST = "mlflow models list, or the registry's page, shows the names and versions there are"
+_LIST = (
+    "see the names and versions there are on the registry's page, and whether MLFLOW_REGISTRY_URI or "
+    "MLFLOW_TRACKING_URI names the registry that you mean"
+)
 _LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of somebody who may"
 _AWAY = "see that the server runs and that MLFLOW_REGISTRY_URI or MLFLOW_TRACKING_URI names it, then try again"
 

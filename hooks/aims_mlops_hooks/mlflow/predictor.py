@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aims_mlops.api import manifest
 from aims_mlops.errors import PredictorError, VerificationError
-from aims_mlops.plugin import PREDICTION, SCORE, require
+from aims_mlops.plugin import PREDICTION, SCORE, counted, require
 from aims_mlops.ports import Snapshot
 from aims_mlops_hooks.mlflow.confine import hidden, landlock_abi
 from aims_mlops_hooks.mlflow.process import Ended, Process, TimedOut
@@ -49,7 +49,7 @@ _SAID = {
 }
 _OTHERWISE = (
     "the process of the model could not be closed off from this machine ({type})",
-    "aims doctor shows what this system offers",
+    "its kernel offers Landlock and refuses it (a container's seccomp profile may): allow it, or run elsewhere",
 )
 
 
@@ -234,7 +234,7 @@ def _must_be_complete(table: Any) -> None:
     missing = pc.sum(pc.is_null(labels, nan_is_null=True)).as_py() or 0
     if missing:
         raise PredictorError(
-            f"the model gave no prediction for {missing} of {len(labels)} rows", hint=_SAID["answer"][1]
+            f"the model gave no prediction for {counted(missing)} of {len(labels)} rows", hint=_SAID["answer"][1]
         )
     if SCORE in table.column_names:
         scores = table[SCORE]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.predicates import measure as measure_to_wire
-from aims_mlops.evidence.suppression import SMALL, suppress, suppress_counts
-from aims_mlops.model.finding import Finding, Measure
+from aims_mlops.evidence.suppression import suppress, suppress_counts
+from aims_mlops.model.finding import SMALLEST_SHOWN, Finding, Measure
 from aims_mlops.model.outcome import Outcome
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f"])
@@ -31,7 +31,7 @@ def small_numbers(wire: Any) -> list[object]:
         return [found for part in wire.values() for found in small_numbers(part)]
     if isinstance(wire, list):
         return [found for part in wire for found in small_numbers(part)]
-    return [wire] if type(wire) is int and 0 < wire < SMALL else []
+    return [wire] if type(wire) is int and 0 < wire < SMALLEST_SHOWN else []
 
 
 # Counts
@@ -54,12 +54,12 @@ def test_what_is_hidden_cannot_be_worked_out_from_the_sum(counts: dict[str, int 
 
     if hidden and others_left:  # Else nothing more could be hidden.
         assert len(hidden) >= 2
-        assert sum(count or 0 for count in hidden) >= SMALL
+        assert sum(count or 0 for count in hidden) >= SMALLEST_SHOWN
 
 
 @given(COUNTS)
 def test_nothing_is_hidden_without_a_small_count(counts: dict[str, int | None]) -> None:
-    if all(count is not None and (count == 0 or count >= SMALL) for count in counts.values()):
+    if all(count is not None and (count == 0 or count >= SMALLEST_SHOWN) for count in counts.values()):
         assert suppress_counts(counts) == counts
 
 
@@ -152,7 +152,7 @@ def test_a_small_cell_takes_every_rate_of_its_column_with_it(finding: Finding) -
         for item in finding.measures
         for parts in item.support.values()
         for numerator, denominator in parts.values()
-        if any(0 < cell < SMALL for cell in (numerator, denominator, denominator - numerator))
+        if any(0 < cell < SMALLEST_SHOWN for cell in (numerator, denominator, denominator - numerator))
     }
 
     for item in clean.measures:

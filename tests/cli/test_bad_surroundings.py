@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,17 +14,6 @@ import pytest
 from tests.cli.loans import Loans
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad-input")]
-
-BLOCKED = """\
-import sys
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "fairlearn":
-            raise ModuleNotFoundError("No module named 'fairlearn'", name="fairlearn")
-
-sys.meta_path.insert(0, Blocked())
-"""
 
 
 def no_key(loans: Loans) -> None:
@@ -63,7 +53,9 @@ def open_to_others(loans: Loans) -> None:
         ),
     ],
 )
-def test_without_a_usable_key_nothing_is_recorded_or_decided(loans: Loans, spoil: object, says: tuple[str, ...]) -> None:
+def test_without_a_usable_key_nothing_is_recorded_or_decided(
+    loans: Loans, spoil: object, says: tuple[str, ...]
+) -> None:
     before = loans.payloads()
     spoil(loans)  # type: ignore[operator]  # one of the four above
     loans.aims("check", "loan/1", "--only", "drift", expect=2).says("NOT RECORDED", "drift", "passed", *says)
@@ -81,7 +73,8 @@ def broken_server() -> Iterator[str]:
         def do_GET(self) -> None:
             self.send_error(500)
 
-        do_POST = do_GET
+        def do_POST(self) -> None:
+            self.send_error(500)
 
         def log_message(self, *_arguments: object) -> None:
             """Say nothing."""
@@ -102,7 +95,11 @@ def test_a_registry_that_does_not_answer_leaves_the_gate_undecided_soon(
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    for command in (("gate", "loan/1", "--to", "champion"), ("promote", "loan/1", "--to", "champion"), ("check", "loan/1")):
+    for command in (
+        ("gate", "loan/1", "--to", "champion"),
+        ("promote", "loan/1", "--to", "champion"),
+        ("check", "loan/1"),
+    ):
         started = time.monotonic()
         said = loans.aims(*command, expect=3, MLFLOW_TRACKING_URI=address)
         assert time.monotonic() - started < 20
@@ -115,7 +112,7 @@ def test_a_registry_that_does_not_answer_leaves_the_gate_undecided_soon(
 def test_an_unknown_model_version_or_alias_is_said(loans: Loans, model: str) -> None:
     before = loans.payloads()
     for command in (("check", model), ("gate", model, "--to", "champion")):
-        loans.aims(*command, expect=3).says(f"reading {model}", "does not know it", "mlflow models list")
+        loans.aims(*command, expect=3).says(f"reading {model}", "does not know it", "MLFLOW_TRACKING_URI names")
     loans.log_holds(more=0, before=before)
 
 
@@ -144,12 +141,10 @@ def test_an_unclaimed_model_says_how_to_claim_it(loans: Loans) -> None:
     loans.log_holds(more=2, before=before)
 
 
-def test_a_missing_extra_is_named_with_the_line_that_installs_it(loans: Loans) -> None:
+def test_a_missing_extra_is_named_with_the_line_that_installs_it(loans: Loans, monkeypatch: pytest.MonkeyPatch) -> None:
     before = loans.payloads()
-    (loans.folder / "blocked").mkdir()
-    (loans.folder / "blocked" / "sitecustomize.py").write_text(BLOCKED)
-    blocked = {"PYTHONPATH": str(loans.folder / "blocked")}
-    said = loans.process("aims", "check", "loan/1", "--only", "parity", expect=3, **blocked)
+    monkeypatch.setitem(sys.modules, "fairlearn", None)  # Python's own way to say that there is none
+    said = loans.aims("check", "loan/1", "--only", "parity", expect=3)
     said.says("error", "the library 'fairlearn' is not installed", "pip install 'aims-mlops[fairness]'")
     loans.aims("gate", "loan/1", "--to", "champion", expect=3).says("undecided", "pip install 'aims-mlops[fairness]'")
     loans.log_holds(more=2, before=before)
