@@ -10,7 +10,7 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test check format lint types imports docs lock bench clean
+.PHONY: help dev demo test check format lint types imports docs lock clean
 
 help: ## print this
 	@$(PYTHON) -c "import re; [print(f'  make {n:8} {t}') for n, t in re.findall(r'(?m)^([a-z-]+):.*## (.*)', open('Makefile').read())]"
@@ -50,6 +50,9 @@ types: $(STAMP) ## mypy --strict, tests too
 
 imports: $(STAMP) ## hold the import contracts
 	@said=$$($(BIN)/lint-imports 2>&1) || { echo "$$said"; exit 1; }
+
+docs: $(STAMP) ## write the generated parts of the documentation
+	@$(BIN)/python docs/generate.py
 
 lock: $(STAMP) ## write the hashed locks anew
 	@$(BIN)/uv pip compile --quiet pyproject.toml --extra all --group dev $(LOCK) -o requirements.lock

@@ -106,7 +106,10 @@ class VerificationError(AimsError):
 class Denied(AimsError):
     """A promotion was refused by the gate."""
 
-    def __init__(self, message: str, *, hint: str = "", code: ExitCode = ExitCode.SHUT) -> None:
-        """Carry the decision's own exit code, since a refusal has several causes."""
+    def __init__(
+        self, message: str, *, hint: str = "", code: ExitCode = ExitCode.SHUT, decision: object = None
+    ) -> None:
+        """Carry the decision, where there is one, and its own exit code, since a refusal has several causes."""
         super().__init__(message, hint=hint)
+        self.decision = decision
         self.exit_code = code  # type: ignore[misc]  # of the decision, not of the class

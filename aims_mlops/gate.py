@@ -36,6 +36,9 @@ CLOCK_SKEW = timedelta(minutes=5)
 _Judged = tuple[Status, str, str]
 """A status, the reason for it, and what to do next."""
 
+PROHIBITED = "prohibited"
+"""The risk class of what must not be put into service (EU AI Act, Art. 5)."""
+
 NEEDS_DEPUTY = ("high",)
 """Risk classes for which one owner is not enough."""
 
@@ -78,7 +81,7 @@ def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforce
     found = [_claimed(question)]
     if system is not None:
         look = _Look(question, evidence, system, now)
-        found += [_owner(system, question.people), _integrity(question, evidence)]
+        found += [_owner(system, question.people), _integrity(question, evidence, now)]
         found += [_check(spec, look) for spec in system.policy.checks]
         found += [_record(spec, look) for spec in system.policy.records]
         if not any(item.required for item in found if item.kind != "builtin"):
@@ -116,6 +119,10 @@ def _person(people: Iterable[Person], id_: str) -> Person | None:
 
 def _claimed(question: Question) -> RequirementStatus:
     claimants, model = question.claimants, question.version.name
+    if len(claimants) == 1 and claimants[0].risk_class == PROHIBITED:
+        reason = f"system {claimants[0].id} has the risk class {PROHIBITED}: nothing of it may go live"
+        hint = "the class is under systems in aims.yaml; only a person can answer for another one"
+        return RequirementStatus("claimed", "builtin", Status.FAILED, reason=reason, hint=hint)
     if len(claimants) == 1:
         return RequirementStatus("claimed", "builtin", Status.PASSED, reason=f"system {claimants[0].id} claims it")
     if claimants:
@@ -155,7 +162,7 @@ def _cannot_own(id_: str, people: Iterable[Person], *, role: str) -> str | None:
     return None if person.name.strip() else f"the {role} {id_!r} has no name"
 
 
-def _integrity(question: Question, evidence: EvidenceView) -> RequirementStatus:
+def _integrity(question: Question, evidence: EvidenceView, now: datetime) -> RequirementStatus:
     def shut(status: Status, reason: str, hint: str) -> RequirementStatus:
         return RequirementStatus("integrity", "builtin", status, reason=reason, hint=hint)
 
@@ -163,6 +170,10 @@ def _integrity(question: Question, evidence: EvidenceView) -> RequirementStatus:
     changed = [fault.what for fault in evidence.faults if fault.kind != "hole"]
     if changed:
         return shut(Status.UNTRUSTED, f"the evidence was changed: {_some(changed)}", look)
+    latest = max((record.captured_at for record in evidence.records), default=now)
+    if latest > now + CLOCK_SKEW:
+        reason = f"evidence was recorded {duration_text(latest - now)} from now: the clock was set back"
+        return shut(Status.UNTRUSTED, reason, "set this machine's clock, then ask again")
     if question.subject is None and question.files_changed:
         return shut(Status.MISMATCHED, question.unreadable, "register the model anew, and aims check it")
     if evidence.faults:

@@ -17,7 +17,7 @@ from aims_mlops.evidence.predicates import measure as measure_to_wire
 from aims_mlops.evidence.suppression import suppress
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.finding import CheckResult, DatasetUse, Finding
-from aims_mlops.model.outcome import Outcome
+from aims_mlops.model.outcome import Outcome, worst
 from aims_mlops.model.policy import CheckSpec, Policy
 from aims_mlops.plugin import Check, CheckContext, Dataset, Predictor
 from aims_mlops.ports import Clock, DataEngine
@@ -87,7 +87,7 @@ class Runner:
             # A library's message may quote a row: it is for the terminal, and stays out of evidence.
             reason = f"the check crashed ({type(error).__name__})"
             finding = Finding(
-                Outcome.ERROR, reason=reason, hint=f"see the message at the terminal of: aims check -v, {spec.use}"
+                Outcome.ERROR, reason=reason, hint="aims -v check MODEL shows what it said, which may quote rows"
             )
             detail = f"{type(error).__name__}: {error}"
         result = CheckResult(
@@ -99,7 +99,12 @@ class Runner:
         return any(name in self._scored for name in spec.datasets)
 
     def _context(self, spec: CheckSpec, seed: int, uses: dict[str, DatasetUse]) -> CheckContext:
+        def named(name: str) -> Dataset:
+            _must_be_named(spec, name)
+            return self._data(name)
+
         def scored(name: str) -> Dataset:
+            _must_be_named(spec, name)
             data = self._scored_data(name)
             uses[name] = _use(data)
             return data
@@ -107,7 +112,7 @@ class Runner:
         return CheckContext(
             options=spec.options,
             engine=self._job.engine,
-            data=self._data,
+            data=named,
             scored=scored,
             champion=lambda alias, metric: self._job.champion(spec, alias, metric),
             file=lambda name: self._job.policy.files[name],
@@ -176,6 +181,15 @@ def _use(data: Dataset) -> DatasetUse:
     return DatasetUse(data.name, data.digest, data.digest_kind, data.rows, data.origin)
 
 
+def _must_be_named(spec: CheckSpec, name: str) -> None:
+    """Refuse data that the statement would not speak of: where it came from could not be judged."""
+    if name not in spec.datasets:
+        raise CheckError(
+            f"the check asks for the dataset {name!r}, which none of its options names",
+            hint="its author declares the option as plugin.DatasetName",
+        )
+
+
 def _check_class(spec: CheckSpec, checks: Mapping[str, type[Check]]) -> type[Check]:
     if spec.use not in checks:
         raise CheckError(f"no check {spec.use!r} is installed", hint=f"installed: {', '.join(sorted(checks))}")
@@ -188,4 +202,6 @@ def _whole(finding: object) -> Finding:
         raise CheckError(f"the check handed back a {type(finding).__name__}, not a Finding")
     if finding.outcome.good and not finding.measures:
         raise CheckError("the check measured nothing, and nothing measured is not a pass")
+    if finding.outcome.good and not worst(measure.outcome for measure in finding.measures).good:
+        raise CheckError(f"the check says {finding.outcome.value}, and one of its measures does not")
     return finding

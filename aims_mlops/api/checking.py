@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from aims_mlops.api.looking import champion_measure
 from aims_mlops.api.services import Said, Services, write
-from aims_mlops.errors import AimsError, NothingToDo, SigningError, UsageError
+from aims_mlops.errors import AimsError, ExitCode, NothingToDo, SigningError, UsageError, VerificationError
 from aims_mlops.evidence import predicates
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.statement import Statement
@@ -38,6 +38,7 @@ def check(
     version = services.registry.resolve(ref, services.store.registry_id())
     system = services.claimed_by(version.name)
     specs = _chosen(system.policy, only)
+    _must_name_datasets(services)
     signer, unrecorded = _signer(services)
     if signer is not None:  # a store that takes nothing is said before the work, not after it
         services.store.put_blob(system.policy.text)
@@ -48,9 +49,7 @@ def check(
     subject = Subject.of(version, snapshot.digest)
     if signer is not None:
         progress("evidence")
-        services.store.put_blob(snapshot.manifest)
-        desk = _Desk(services, version, subject, system.policy, signer)
-        measured = [desk.record(item) for item in measured]
+        measured, unrecorded = _Desk(services, version, subject, system.policy, signer).record_all(snapshot, measured)
     report = CheckReport(
         version,
         snapshot.digest,
@@ -58,9 +57,21 @@ def check(
         tuple(item.result for item in measured),
         unrecorded="" if unrecorded is None else str(unrecorded),
         unrecorded_hint="" if unrecorded is None else unrecorded.hint,
+        unrecorded_code=ExitCode.OK if unrecorded is None else unrecorded.exit_code,
         notices=tuple(_notices(measured, system.policy)),
     )
     return report if signer is None else _publish(services, report, system.policy, system.owner)
+
+
+def _must_name_datasets(services: Services) -> None:
+    """Refuse an attached frame that no system's policy has a place for: a typing mistake would measure other data."""
+    known = {spec.name for system in services.project.systems for spec in system.policy.datasets}
+    strange = sorted(set(services.attached) - known)
+    if strange:
+        raise UsageError(
+            f"a frame is attached as {strange[0]!r}, and no system has a dataset of that name",
+            hint=f"the datasets are: {', '.join(sorted(known))}; aims.attach({strange[0]}=None) takes it away",
+        )
 
 
 def _chosen(policy: Policy, only: Sequence[str]) -> tuple[CheckSpec, ...]:
@@ -75,7 +86,7 @@ def _chosen(policy: Policy, only: Sequence[str]) -> tuple[CheckSpec, ...]:
     return tuple(spec for spec in policy.checks if not only or spec.id in only)
 
 
-def _signer(services: Services) -> tuple[Signer | None, SigningError | None]:
+def _signer(services: Services) -> tuple[Signer | None, AimsError | None]:
     """Return a signer that has signed once, so that a passphrase is asked for before the work and not after it."""
     try:
         signer = services.signer()
@@ -117,6 +128,16 @@ class _Desk:
     policy: Policy
     signer: Signer
 
+    def record_all(self, snapshot: Snapshot, measured: Sequence[Measured]) -> tuple[list[Measured], AimsError | None]:
+        """Record results until one cannot be: what was measured is kept, and the error comes back beside it."""
+        recorded: list[Measured] = []
+        try:
+            self.services.store.put_blob(snapshot.manifest)
+            recorded.extend(map(self.record, measured))  # keeps those before one that raises
+        except AimsError as error:
+            return [*recorded, *measured[len(recorded) :]], error
+        return recorded, None
+
     def record(self, item: Measured) -> Measured:
         """Sign and append one result; return it with the digest of its statement."""
         result = item.result
@@ -148,13 +169,21 @@ def _options(spec: CheckSpec) -> dict[str, object]:
 
 
 def _previous(services: Services, version: ModelVersion, id_: str) -> Digest | None:
-    """Return the newest statement about this version's check, as the store remembers it. Information for people."""
+    """Return the newest statement about this version's check, as the store remembers it. Information for people.
+
+    What does not hold is passed over here: the gate and `aims evidence verify` are who says so.
+    """
     for payload in reversed(services.store.find(model=version.name, version=version.version)):
         content = services.store.envelope(payload)
-        if content is None:
+        try:
+            statement = None if content is None else Statement.from_bytes(Envelope.from_bytes(content).payload)
+        except VerificationError:
             continue
-        statement = Statement.from_bytes(Envelope.from_bytes(content).payload)
-        if statement.kind == "check-result" and statement.body["check"]["id"] == id_:
+        if statement is None or statement.kind != "check-result":
+            continue
+        header, about = statement.header, statement.body.get("check")
+        same = (header.registry_id, header.version_created_at) == (version.registry_id, version.created_at)
+        if same and isinstance(about, dict) and about.get("id") == id_:
             return payload
     return None
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from aims_mlops.api.looking import walk_log
@@ -19,7 +17,6 @@ from aims_mlops.evidence.log import Fault, Head, Walk, walk
 from aims_mlops.evidence.predicates import target_text
 from aims_mlops.evidence.record import Record, Trust, open_leaf
 from aims_mlops.model.digest import Digest
-from aims_mlops.model.register import PublicKey
 from aims_mlops.model.subject import ModelRef, ModelVersion
 
 _SHORTEST = 8
@@ -28,15 +25,19 @@ _SHORTEST = 8
 
 @dataclass(frozen=True)
 class Row:
-    """One statement of the log, for a list. `signer` is None where nobody who is trusted for it signed it."""
+    """One place of the log, for a list. `state` is `verified`, `untrusted`, `tampered` or `hole`.
 
-    seq: int
-    digest: Digest
+    Of what does not hold only its place is known, and what is wrong with it, in `says`.
+    """
+
+    seq: int | None
+    digest: Digest | None
     kind: str
     model: str
-    captured_at: datetime
+    captured_at: datetime | None
     signer: str | None
     says: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -93,38 +94,67 @@ def _resolved(services: Services, ref: ModelRef) -> ModelVersion:
 
 
 def list_evidence(services: Services, ref: ModelRef | None = None) -> list[Row]:
-    """List the statements of the log, oldest first; those about one version where it is named."""
+    """List the statements of the log, oldest first; those about one version where it is named.
+
+    What does not hold is in the list too, whatever version it was about: nobody can say that any more.
+    """
     if ref is not None and ref.version is None:
         ref = ModelRef(ref.name, version=_resolved(services, ref).version)
-    opened = _open(services, walk_log(services), ref)
-    return [_row(item) for item in opened if isinstance(item, Record)]
+    walked = walk_log(services)
+    rows = [_fault_row(item) if isinstance(item, Fault) else _row(item) for item in _open(services, walked, ref)]
+    seen = {row.seq for row in rows}
+    rows += [_fault_row(fault) for fault in walked.faults if fault.seq not in seen]
+    return sorted(rows, key=lambda row: -1 if row.seq is None else row.seq)
+
+
+def _fault_row(fault: Fault) -> Row:
+    return Row(fault.seq, None, "-", "-", None, None, fault.what, fault.kind)
 
 
 def _row(record: Record) -> Row:
-    statement = record.statement
-    body, header = statement.body, statement.header
-    says = {
-        "check-result": lambda: f"{body['check']['id']} {body['outcome']}",
-        "gate-decision": lambda: f"{body['verdict']} for {target_text(body['to'])}",
-        "promotion": lambda: f"to {target_text(body['to'])}",
-        "record": lambda: str(body.get("record", "")),
-    }.get(statement.kind, lambda: "")()
+    header = record.statement.header
     model = f"{header.model}/{header.version}" if header.model else "-"
-    return Row(record.seq, record.payload, statement.kind, model, record.captured_at, record.signer, says)
+    state = "verified" if record.signer is not None else "untrusted"
+    kind, says = record.statement.kind, _says(record)
+    return Row(record.seq, record.payload, kind, model, record.captured_at, record.signer, says, state)
+
+
+def _says(record: Record) -> str:
+    """Say in a few words what a statement says; anyone may sign anything, so that its body may be of any shape."""
+    body = record.statement.body
+    try:
+        match record.statement.kind:
+            case "check-result":
+                return f"{body['check']['id']} {body['outcome']}"
+            case "gate-decision":
+                return f"{body['verdict']} for {target_text(body['to'])}"
+            case "promotion":
+                return f"to {target_text(body['to'])}"
+            case "record":
+                return str(body["record"])
+    except (AttributeError, KeyError, TypeError, ValueError, UsageError):
+        return "ill-formed"
+    return ""
 
 
 def show(services: Services, text: str) -> dict[str, Any]:
-    """Return one statement as JSON values by the beginning of its digest. Its signature is not checked."""
+    """Return one statement as JSON values by the beginning of its digest.
+
+    Raises `VerificationError` where it is not what was appended. Its signature is not checked here.
+    """
     wanted = text.removeprefix("sha256:")
     if len(wanted) < _SHORTEST:
         raise UsageError(f"{text!r} is too short to name a statement", hint=f"give {_SHORTEST} digits or more")
-    found = {read.leaf.payload for read in walk_log(services).leaves if read.leaf.payload.hex.startswith(wanted)}
+    found = {r.leaf.payload: r.leaf for r in walk_log(services).leaves if r.leaf.payload.hex.startswith(wanted)}
     if len(found) != 1:
         what = "no statement" if not found else f"{len(found)} statements"
         raise UsageError(f"{what} in the log with a digest that begins with {wanted}", hint="aims evidence list")
-    content = services.store.envelope(found.pop())
-    if content is None:
-        raise VerificationError(f"the statement {wanted} is gone from the store", hint="aims evidence verify")
+    (leaf,) = found.values()
+    content = services.store.envelope(leaf.payload)
+    opened = open_leaf(leaf, content, trust_of(services))
+    if isinstance(opened, Fault) or content is None:
+        what = opened.what if isinstance(opened, Fault) else "it is gone"
+        raise VerificationError(f"the statement {wanted} does not hold: {what}", hint="aims evidence verify")
     return parse(Envelope.from_bytes(content).payload, what="statement")
 
 
@@ -163,7 +193,7 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         Trouble(
             "untrusted",
             f"leaf {record.seq}",
-            f"{_row(record).kind} {record.payload.short} is not signed by anyone trusted for it",
+            f"{record.statement.kind} {record.payload.short} is not signed by anyone trusted for it",
         )
         for record in records
         if record.signer is None
@@ -201,46 +231,3 @@ def _changes(then: bytes | None, now: bytes) -> str:
         return ""
     named = zip(("added", "removed", "changed"), manifest.compare(then, now), strict=True)
     return "".join(f"; {word}: {', '.join(files)}" for word, files in named if files)
-
-
-def export(services: Services, ref: ModelRef, folder: Path) -> list[Path]:
-    """Write what is recorded about a version into a new folder, to be checked with openssl and sha256sum.
-
-    Envelopes by digest, the manifest, the policy texts, the leaves, and the public keys. Refuses a folder that has
-    anything in it.
-    """
-    version = _resolved(services, ref)
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty: an export never overwrites", hint="name a new folder with -o")
-    walked = walk_log(services)
-    opened = _open(services, walked, ModelRef(version.name, version=version.version))
-    records = [item for item in opened if isinstance(item, Record)]
-    if not records:
-        raise NothingToDo(f"nothing is recorded about {version.label}", hint=f"aims check {version.label}")
-    files: dict[str, bytes] = {"leaves.jsonl": b"\n".join(r.leaf.to_bytes() for r in walked.leaves) + b"\n"}
-    for record in records:
-        files[f"{record.payload.hex}.dsse.json"] = services.store.envelope(record.payload) or b""
-        policy = record.statement.header.policy_digest
-        for digest, name in (
-            (record.statement.subject, "MODEL.sha256"),
-            (policy, f"policy-{policy and policy.short}.json"),
-        ):
-            content = None if digest is None else services.store.blob(digest)
-            if content is not None:
-                files[name] = content
-    for person in services.project.people:
-        for key in person.keys:
-            files[f"keys/{person.id}-{key.id.short}.pub.pem"] = _pem(key)
-    return [_write(folder / name, content) for name, content in files.items()]
-
-
-def _pem(key: PublicKey) -> bytes:
-    text = base64.b64encode(key.spki).decode()
-    lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
-    return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n".encode()
-
-
-def _write(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path

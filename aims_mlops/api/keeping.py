@@ -46,6 +46,10 @@ class Gatekeeper:
         asked = systems if target.kind == "name" or not claimants else claimants
         return any(system.policy.promotion.protects(target) for system in asked)
 
+    def claims(self, name: str) -> bool:
+        """Whether a system of the register claims the model."""
+        return bool(self._project().claimants(name))
+
     def promotion(
         self, name: str, versions: Sequence[str], target: Target
     ) -> AbstractContextManager[tuple[Decision, ...]]:

@@ -17,7 +17,7 @@ _LOOK = "aims evidence verify names each place; restore the store from its backu
 
 
 def walk_log(services: Services) -> Walk:
-    """Read the whole log and hold it to its rules; every envelope too must be there, and be the one that was appended."""
+    """Read the whole log and hold it to its rules; every envelope must be there, and be the one that was appended."""
     store = services.store
     head = store.head()  # before the leaves: meanwhile the log may grow, but never shrink
     walked = walk(store.leaves(), registry_id=store.registry_id(), head=head)
@@ -88,7 +88,7 @@ def champion_measure(
         return None
     last = next((record for record in promotions if record.signer is not None), promotions[0])
     label = f"{last.statement.header.model}/{last.statement.header.version}"
-    leaves = {read.leaf.payload: read.leaf for read in walked.leaves}
+    leaves: dict[object, Leaf] = {read.leaf.payload: read.leaf for read in walked.leaves}
     decision = _trusted(services, leaves.get(last.statement.body.get("decision")), trust) if last.signer else None
     for item in decision.statement.body.get("requirements", []) if decision else []:
         if item.get("id") != spec.id:

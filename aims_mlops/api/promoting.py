@@ -51,13 +51,14 @@ def promotion(
     Raises `Denied` where the gate is shut for one of them; then nothing inside the `with` runs. Raises `StoreError`
     where the promotion was carried out and could not be recorded.
     """
-    with services.store.lock("promotion"):
+    # One lock for each model: a large one that is digested again keeps nobody else waiting.
+    with services.store.lock(f"promotion-{Digest.of(refs[0].name.encode()).short}"):
         if asked is not None:
-            _must_be_usable(services, asked)
+            _must_be_usable(services, asked, refs, target)
         decisions = tuple(gate(services, ref, target) for ref in refs)
         for decision in decisions:
             if not decision.allowed:
-                raise Denied(decision.explain(), code=decision.exit_code)
+                raise Denied(decision.explain(), code=decision.exit_code, decision=decision)
             _must_be_trusted(services, decision.version, "promotion")
         yield decisions
         for decision in decisions:
@@ -85,14 +86,29 @@ def _record_promotion(services: Services, decision: Decision, *, reason: str, as
 
 
 def _must_be_protected(services: Services, version: ModelVersion, target: Target) -> None:
+    """Refuse a target that is not this model's system's alone. An unclaimed model is for the gate to refuse."""
     claimants = services.project.claimants(version.name)
-    if claimants and not any(system.policy.promotion.protects(target) for system in claimants):
-        promotion = claimants[0].policy.promotion
+    if not claimants:
+        return
+    system = claimants[0]
+    others = [
+        other.id
+        for other in services.project.systems
+        if other is not system and target.kind == "name" and other.policy.promotion.protects(target)
+    ]
+    if others:
+        raise Denied(
+            f"{target} is protected by system {others[0]} too, and {version.name} belongs to {system.id}: "
+            "one system's checks say nothing about another's production",
+            hint=f"let one system alone protect {target.value} in aims.yaml",
+        )
+    promotion = system.policy.promotion
+    if not promotion.protects(target):
         protected = [*promotion.aliases, *(f"stage:{stage}" for stage in promotion.stages)]
         protected += [f"name:{glob}" for glob in promotion.registered_models]
         raise NothingToDo(
             f"{target} is not protected for {version.name}: there is nothing to decide",
-            hint=f"system {claimants[0].id} protects {', '.join(protected)}",
+            hint=f"system {system.id} protects {', '.join(protected)}",
         )
 
 
@@ -116,7 +132,8 @@ def _decide(services: Services, version: ModelVersion, target: Target) -> Decisi
     view = EvidenceView((), (), 0, None)
     if len(claimants) == 1:
         try:
-            digest = Digest.of(services.registry.manifest(version))
+            manifest = services.registry.manifest(version)
+            digest = Digest.of(manifest)
         except (RegistryError, VerificationError) as error:
             unreadable, files_changed = str(error), isinstance(error, VerificationError)
         view = evidence_for(services, version, digest, services.trust(claimants[0].policy))
@@ -129,7 +146,7 @@ def _decide(services: Services, version: ModelVersion, target: Target) -> Decisi
         unreadable=unreadable,
         files_changed=files_changed,
     )
-    return decide(question, view, now=services.clock())
+    return decide(question, view, now=services.clock(), enforced_by=services.enforced_by)
 
 
 def _record(services: Services, decision: Decision) -> Decision:
@@ -145,6 +162,7 @@ def _record(services: Services, decision: Decision) -> Decision:
 
 
 def _write(services: Services, decision: Decision) -> Digest:
+    signer = services.signer()
     claimants = services.project.claimants(decision.version.name)
     policy = claimants[0].policy if len(claimants) == 1 else None
     if policy is not None:
@@ -154,10 +172,10 @@ def _write(services: Services, decision: Decision) -> Digest:
         decision.version,
         decision.subject,
         policy,
-        predicates.gate_decision(decision),
+        predicates.gate_decision(decision, actor=signer.person),
         measured_at=decision.decided_at,
     )
-    return write(services, said, signer=services.signer())
+    return write(services, said, signer=signer)
 
 
 def _show_status(services: Services, decision: Decision) -> None:
@@ -170,7 +188,12 @@ def _show_status(services: Services, decision: Decision) -> None:
         return
 
 
-def _must_be_usable(services: Services, asked: Decision) -> None:
+def _must_be_usable(services: Services, asked: Decision, refs: Sequence[ModelRef], target: Target) -> None:
+    if (ModelRef(asked.version.name, asked.version.version),) != tuple(refs) or asked.target != target:
+        raise Denied(
+            f"the decision is about {asked.version.label} and {asked.target}, not about this promotion",
+            hint="ask the gate about what you promote",
+        )
     if asked.digest is None or services.clock() > asked.expires_at:
         raise Denied(
             f"the decision about {asked.version.label} has expired or was never recorded", hint="ask the gate again"

@@ -40,6 +40,8 @@ class Services:
     reports: Callable[[CheckReport, Policy], Mapping[str, bytes]] = lambda _report, _policy: {}
     """Renders the files that are attached to the version for people."""
     attached: Mapping[str, object] = field(default_factory=dict)
+    enforced_by: str = "client"
+    """Who stands behind a decision: a client's is never honoured by a server."""
 
     def claimed_by(self, model: str) -> System:
         """Return the one system that claims a model; raise `UsageError` where there is none or several."""

@@ -45,9 +45,9 @@ def schema() -> None:
 
 
 @config_group.command("explain")
-@click.argument("topic")
+@click.argument("topic", default="")
 def explain(topic: str) -> None:
-    """Explain a check (fairness), a key of aims.yaml (max_age) or exit-codes."""
+    """Explain a check (fairness), a key of aims.yaml (max_age) or exit-codes; without TOPIC, list what there is."""
     from aims_mlops import wiring
 
     click.echo(wiring.explain_config(topic), nl=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from aims_mlops.cli.options import Settings, answer, output_options
+from aims_mlops.errors import ExitCode, worst_exit_code
 
 
 @click.group("evidence")
@@ -34,26 +35,22 @@ def list_(settings: Settings, model: str | None, format: str, output_file: tuple
             "digest": row.digest,
             "kind": row.kind,
             "model": row.model,
-            "captured_at": to_text(row.captured_at),
+            "captured_at": None if row.captured_at is None else to_text(row.captured_at),
             "signed_by": row.signer,
             "says": row.says,
+            "state": row.state,
         }
         for row in rows
     ]
     shown = [
         terminal.EvidenceRow(
-            row.seq,
-            row.captured_at,
-            row.kind,
-            row.model,
-            row.says,
-            row.signer or "-",
-            row.digest,
-            "untrusted" if row.signer is None else "verified",
+            row.seq, row.captured_at, row.kind, row.model, row.says, row.signer or "-", row.digest, row.state
         )
         for row in rows
     ]
     answer(settings, wire=wire, table=terminal.evidence_table(shown), format=format, files=output_file)
+    codes = {"tampered": ExitCode.UNVERIFIED, "hole": ExitCode.UNDECIDED}
+    sys.exit(worst_exit_code([codes[row.state] for row in rows if row.state in codes]))
 
 
 @evidence_group.command("show")

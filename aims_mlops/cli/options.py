@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -74,9 +75,26 @@ def output_options(command: _Command) -> _Command:
     """Add `--format` and `--output-file` to a command; it takes them as `format` and `output_file`."""
     put_out = click.option("--format", type=click.Choice(_FORMATS), default="table", show_default=True, help="Form.")
     files = click.option(
-        "--output-file", multiple=True, metavar="FORMAT=PATH", help="Also write the answer to a file; repeatable."
+        "--output-file",
+        multiple=True,
+        metavar="FORMAT=PATH",
+        callback=_writable,
+        help="Also write the answer to a file; repeatable.",
     )
     return put_out(files(command))
+
+
+def _writable(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Hold `--output-file` to its form and its folder before anything is done: an answer must not be lost after it."""
+    for item in given:
+        form, equals, path = item.partition("=")
+        if form not in _FORMATS or not equals or not path:
+            known = " or ".join(_FORMATS)
+            raise UsageError(f"--output-file {item!r} is not FORMAT=PATH", hint=f"FORMAT is {known}")
+        folder = Path(path).absolute().parent
+        if Path(path).is_dir() or not os.access(Path(path) if Path(path).exists() else folder, os.W_OK):
+            raise UsageError(f"--output-file {path} cannot be written", hint="name a file in a folder that is there")
+    return given
 
 
 def answer(
@@ -92,11 +110,11 @@ def answer(
         return render(table, width=width, colour=terminal, encoding=sys.stdout.encoding or "utf-8")
 
     for item in files:
-        form, equals, path = item.partition("=")
-        if form not in _FORMATS or not equals or not path:
-            known = " or ".join(_FORMATS)
-            raise UsageError(f"--output-file {item!r} is not FORMAT=PATH", hint=f"FORMAT is {known}")
-        Path(path).write_text(as_text(form, terminal=False), encoding="utf-8")
+        form, _, path = item.partition("=")
+        try:
+            Path(path).write_text(as_text(form, terminal=False), encoding="utf-8")
+        except OSError as error:
+            click.echo(f"error: --output-file {path} could not be written ({error.strerror})", err=True)
     text = as_text(format, terminal=sys.stdout.isatty())
     if settings.quiet and format == "table":
         text = text.rstrip("\n").rpartition("\n")[2].strip() + "\n"

@@ -23,6 +23,7 @@ def refer(tree: Tree, checks: CheckTypes) -> None:
     _requirement_ids(tree)
     _numbers(tree)
     _promotions(tree)
+    _champions(tree)
     _claims(tree)
 
 
@@ -59,6 +60,22 @@ def _datasets(tree: Tree, checks: CheckTypes) -> None:
         if name not in data:
             hint = choices(name, data, what="datasets") or f"add it under systems.{path[1]}.data:"
             tree.mistake(path, f"there is no dataset {name!r} in this system", hint)
+
+
+def _champions(tree: Tree) -> None:
+    """`not_below:` names a protected alias: nothing is ever promoted to another, and nothing would be compared."""
+    for system in tree.mapping("systems"):
+        aliases = [
+            alias for _, alias in tree.items("systems", system, "promotion", "aliases") if isinstance(alias, str)
+        ]
+        known = {alias.casefold() for alias in aliases}
+        for path, _ in tree.items("systems", system, "checks"):
+            for metric in tree.mapping(*path, "metrics"):
+                place: KeyPath = (*path, "metrics", metric, "not_below")
+                alias = tree.get(place)
+                if isinstance(alias, str) and alias.casefold() not in known:
+                    hint = choices(alias, aliases, what="protected aliases") or "protect an alias under promotion:"
+                    tree.mistake(place, f"not_below: {alias!r} is no protected alias of this system", hint)
 
 
 def _requirement_ids(tree: Tree) -> None:

@@ -36,6 +36,8 @@ class Relation:
     """A table expression in SQL."""
     path: str = ""
     """File or glob that the digest is over; empty for a frame."""
+    stamps: tuple[tuple[int, ...], ...] = ()
+    """What the file system said of each file before it was digested: a file put back in time has another of these."""
     frame: Any = None
     """The Arrow table of a frame; None for files."""
     withheld: frozenset[str] = field(default=frozenset())

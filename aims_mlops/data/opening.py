@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,15 +42,16 @@ def open_files(spec: DatasetSpec, folder: Path, databases: Databases) -> Opened:
     """Open parquet or CSV files. The digest is taken first; of parquet nothing but footers is read after it."""
     files = find_files(spec.name, spec.path)
     kind = format_of(spec.name, files)
+    stamps = stamps_of(files)
     digest = digest_of_files(spec.name, files)
     _match_pin(spec, digest, FILES)
     if kind == "csv":
-        relation = Relation(databases.open(folder, ()), spec.name, folder, path=spec.path)
+        relation = Relation(databases.open(folder, ()), spec.name, folder, path=spec.path, stamps=stamps)
         paths: tuple[Path, ...] = (read_csv(spec.name, files, relation),)
         shape = parquet_shape(spec.name, paths)
     else:
         shape, paths = parquet_shape(spec.name, files), _links(files, folder)
-        relation = Relation(databases.open(folder, files), spec.name, folder, path=spec.path)
+        relation = Relation(databases.open(folder, files), spec.name, folder, path=spec.path, stamps=stamps)
     return Opened(relation.reading(parquet_source([str(path) for path in paths])), shape, digest, FILES)
 
 
@@ -100,11 +102,24 @@ def unchanged(data: Dataset) -> None:
         now = content_digest(table, {field.name: kind_of(field.type) for field in table.schema})
     else:
         try:
-            now = digest_of_files(data.name, find_files(data.name, relation.path))
+            files = find_files(data.name, relation.path)
+            now = digest_of_files(data.name, files)
         except DataError as error:
             raise changed(data.name, "its files are gone") from error
+        if now == data.digest and stamps_of(files) != relation.stamps:
+            raise changed(data.name, "a file was written or replaced, and holds the same bytes again")
     if now != data.digest:
         raise changed(data.name, f"{data.digest.short} at first, {now.short} now")
+
+
+def stamps_of(files: Sequence[Path]) -> tuple[tuple[int, ...], ...]:
+    """Return for each file device, inode, size and two times, the second of which nobody can set back."""
+    found = []
+    for path in files:
+        with suppress(OSError):  # a file that cannot be seen is told of when it is read
+            status = path.stat()
+            found.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return tuple(found)
 
 
 def digest_of_files(name: str, files: Sequence[Path]) -> Digest:

@@ -147,7 +147,7 @@ def same_names(name: str, first: tuple[Path, Iterable[str]], second: tuple[Path,
 
 def usable_names(name: str, columns: Sequence[str]) -> None:
     """Raise `DataError` for column names that are reserved, empty, or the same as another but for case."""
-    reserved = [column for column in columns if column.startswith(RESERVED)]
+    reserved = [column for column in columns if column.casefold().startswith(RESERVED)]
     if reserved:
         message = f"dataset {name!r}: the column {reserved[0]!r} has a reserved name"
         raise DataError(message, hint=f"rename it: names that begin with {RESERVED!r} are given to predictions")

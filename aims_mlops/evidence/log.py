@@ -5,8 +5,10 @@ A leaf holds digests only, so that a text can be erased lawfully while its place
 1. Leaf N says `seq` N; the first is 0. No number is missing.
 2. Each leaf's `prev` is the SHA-256 of the bytes of the leaf before it; the first leaf's is `genesis(registry id)`.
 3. The head kept outside the database is the SHA-256 of a leaf that is still there, at its place.
+4. No payload has two leaves: an old pass that is appended again would become the newest result.
 
-What breaks 1 or 2 is tampering or loss; what breaks 3 is a tail cut off, or another log in its place.
+What breaks 1 or 2 is tampering or loss; what breaks 3 is a tail cut off, or another log in its place; what breaks 4
+is a replay by somebody who can write to the database and needs no key for it.
 """
 
 from __future__ import annotations
@@ -140,9 +142,10 @@ class Walk:
 
 
 def walk(stored: Iterable[bytes], *, registry_id: str, head: Head | None) -> Walk:
-    """Read every leaf and hold the log to its three rules. Never raises for what it reads: it reports."""
+    """Read every leaf and hold the log to its rules. Never raises for what it reads: it reports."""
     leaves: list[StoredLeaf] = []
     faults: list[Fault] = []
+    places: dict[Digest, int] = {}
     expected_seq, expected_prev = 0, genesis(registry_id)
     for position, content in enumerate(stored):
         try:
@@ -158,6 +161,10 @@ def walk(stored: Iterable[bytes], *, registry_id: str, head: Head | None) -> Wal
             faults.append(
                 Fault("tampered", read.leaf.seq, f"leaf {read.leaf.seq} does not follow from the one before it")
             )
+        first = places.setdefault(read.leaf.payload, read.leaf.seq)
+        if first != read.leaf.seq:
+            what = f"leaf {read.leaf.seq} repeats the statement of leaf {first}: a statement is appended once"
+            faults.append(Fault("tampered", read.leaf.seq, what))
         leaves.append(read)
         expected_seq, expected_prev = read.leaf.seq + 1, read.digest
     faults.extend(_check_head(leaves, head))

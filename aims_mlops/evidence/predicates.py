@@ -108,7 +108,7 @@ def requirement(item: RequirementStatus) -> dict[str, Any]:
     }
 
 
-def gate_decision(decision: Decision) -> dict[str, Any]:
+def gate_decision(decision: Decision, *, actor: str) -> dict[str, Any]:
     """Return the body of a `gate-decision`. The log's size and head say what it saw: every leaf below that size."""
     owner = decision.owner
     return {
@@ -116,6 +116,7 @@ def gate_decision(decision: Decision) -> dict[str, Any]:
         "verdict": decision.verdict.value,
         "exitCode": int(decision.exit_code),
         "enforcedBy": decision.enforced_by,
+        "actor": actor,
         "owner": None if owner is None else {"id": owner.id},
         "expiresAt": to_text(decision.expires_at),
         "requirements": [requirement(item) for item in decision.requirements],

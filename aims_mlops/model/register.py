@@ -77,10 +77,6 @@ class Project:
         """Return the person with this id, if there is one."""
         return next((person for person in self.people if person.id == id_), None)
 
-    def system(self, id_: str) -> System | None:
-        """Return the system with this id, if there is one."""
-        return next((system for system in self.systems if system.id == id_), None)
-
     def claimants(self, model: str) -> tuple[System, ...]:
         """Return every system that claims a registered model: none and several both keep the gate shut."""
         return tuple(system for system in self.systems if system.claims(model))

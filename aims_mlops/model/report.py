@@ -22,6 +22,7 @@ class CheckReport:
     results: tuple[CheckResult, ...]
     unrecorded: str = ""
     unrecorded_hint: str = ""
+    unrecorded_code: ExitCode = ExitCode.USAGE
     notices: tuple[str, ...] = ()
 
     @property
@@ -36,7 +37,7 @@ class CheckReport:
         required = [result.outcome.exit_code for result in self.results if result.required]
         if not self.results:
             return ExitCode.NOTHING
-        return worst_exit_code([*required, *([ExitCode.USAGE] if self.unrecorded else [])])
+        return worst_exit_code([*required, *([self.unrecorded_code] if self.unrecorded else [])])
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 from aims_mlops.errors import UsageError
 from aims_mlops.model.digest import Digest
-from aims_mlops.model.times import to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +18,14 @@ class ModelRef:
     name: str
     version: str | None = None
     alias: str | None = None
+
+    def __post_init__(self) -> None:
+        # A registry that reads names out of URIs drops such characters: the judged model would not be the copied one.
+        if self.name != self.name.strip() or any(not c.isprintable() or c in "?#%" for c in self.name):
+            raise UsageError(
+                f"the model name {self.name!r} has spaces around it, control characters, or one of ? # %",
+                hint="a model of such a name cannot be promoted: register it under a plain name",
+            )
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -75,23 +82,13 @@ class Subject:
         """How people name it: `income/3`."""
         return f"{self.name}/{self.version}"
 
-    def identity(self) -> dict[str, str]:
-        """Return the header fields that tie a statement to this version (without the digest)."""
-        return {
-            "registryId": self.registry_id,
-            "workspace": self.workspace,
-            "model": self.name,
-            "version": self.version,
-            "versionCreatedAt": to_text(self.created_at),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a promotion leads: exactly one of a protected alias, stage or registered model name."""
 
     kind: str
-    value: str = field()
+    value: str
 
     def __post_init__(self) -> None:
         if self.kind not in ("alias", "stage", "name") or not self.value:

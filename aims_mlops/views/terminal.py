@@ -167,13 +167,13 @@ def system_detail(title: str, facts: Sequence[tuple[str, str]]) -> Lines:
 class EvidenceRow:
     """A statement in a list. `state` is what verification said of it, in a word: `verified`, `untrusted`, ..."""
 
-    sequence: int
-    captured_at: datetime
+    sequence: int | None
+    captured_at: datetime | None
     kind: str
     about: str
     says: str
     signed_by: str
-    digest: Digest
+    digest: Digest | None
     state: str = ""
 
 
@@ -183,13 +183,13 @@ def evidence_table(rows: Sequence[EvidenceRow]) -> Grid:
         ("seq", "captured", "kind", "about", "says", "signed by", "digest", "state"),
         tuple(
             (
-                str(row.sequence),
-                words.moment(row.captured_at),
+                "-" if row.sequence is None else str(row.sequence),
+                "-" if row.captured_at is None else words.moment(row.captured_at),
                 row.kind,
                 row.about,
                 row.says,
                 row.signed_by,
-                row.digest.short,
+                "-" if row.digest is None else row.digest.short,
                 row.state,
             )
             for row in rows

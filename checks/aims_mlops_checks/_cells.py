@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aims_mlops.plugin import PREDICTION, SCORE, CheckContext, CheckError, Dataset, counted
+from aims_mlops.plugin import PREDICTION, SCORE, SMALLEST_SHOWN, CheckContext, CheckError, Dataset, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 NULL = "<null>"
 """The name of the group of rows that have no value in a sensitive column."""
+
+_MOST_SMALL_GROUPS = 20
+"""More groups than this with a small cell are no groups of people, but people."""
 
 ALL = "all"
 """The name of the one group where nothing divides the rows."""
@@ -115,6 +118,8 @@ def read_cells(context: CheckContext, data: Dataset, columns: Sequence[str], val
     by_cell = [" & ".join(NULL if is_null(v) else str(v) for v in cell[: len(columns)]) or ALL for cell in found.cells]
     groups = tuple(sorted(set(by_cell)))
     place = {name: index for index, name in enumerate(groups)}
+    rows = np.bincount([place[name] for name in by_cell], weights=count).astype(np.int64)
+    _refuse_identifiers(data, columns, rows)
     return Cells(
         groups,
         np.array([place[name] for name in by_cell], dtype=np.int64),
@@ -122,6 +127,17 @@ def read_cells(context: CheckContext, data: Dataset, columns: Sequence[str], val
         _scores(data, values, count) if value == SCORE else prediction_codes(data, values, count, codes),
         count,
     )
+
+
+def _refuse_identifiers(data: Dataset, columns: Sequence[str], rows: NDArray[np.int64]) -> None:
+    """Refuse a column of names or numbers of people: its values would stand in evidence as names of groups."""
+    small = int((rows < SMALLEST_SHOWN).sum())
+    if small > _MOST_SMALL_GROUPS:
+        raise CheckError(
+            f"{' & '.join(columns)} of dataset {data.name!r} makes {small} groups of fewer than {SMALLEST_SHOWN} rows: "
+            "it looks like an identifier",
+            hint="name a column of few groups under sensitive:, or bin its values in the data",
+        )
 
 
 def label_codes(data: Dataset, labels: Sequence[Any], count: NDArray[np.int64]) -> dict[Any, int]:
@@ -171,9 +187,9 @@ def prediction_codes(data: Dataset, values: Sequence[Any], count: NDArray[np.int
     strange = np.array([value not in codes for value in values])
     if strange.any():
         raise CheckError(
-            f"{counted(int(count[strange].sum()))} of {count.sum():,} predictions for dataset {data.name!r} are none of "
-            f"the labels in column {data.label!r}: labels are of kind {_kind(data, data.label)}, predictions of kind "
-            f"{_kind(data, PREDICTION)}",
+            f"{counted(int(count[strange].sum()))} of {count.sum():,} predictions for dataset {data.name!r} are "
+            f"none of the labels in column {data.label!r}: labels are of kind {_kind(data, data.label)}, "
+            f"predictions of kind {_kind(data, PREDICTION)}",
             hint="let the model predict the labels as they stand in the data, not their index, text or probability",
         )
     return np.array([codes[value] for value in values], dtype=np.float64)

@@ -62,9 +62,12 @@ The server again:
 
 
 def prepare(folder):
-    if folder.exists():
-        shutil.rmtree(folder)
+    marker = folder / ".aims-demo"
+    if folder.exists() and any(folder.iterdir()) and not marker.exists():
+        sys.exit(f"demo: {folder} is there already, and this demo did not make it; name another folder")
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    marker.touch()
     for name in ("aims.yaml", "train.py"):
         shutil.copy(HERE / name, folder / name)
     shutil.copytree(HERE / "quality", folder / "quality")

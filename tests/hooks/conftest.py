@@ -31,12 +31,16 @@ class FakeGatekeeper:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     recorded: list[tuple[str, str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
+    claimed: set[str] = field(default_factory=set)
     broken: Exception | None = None
 
     def protects(self, name: str, target: Target) -> bool:
         if isinstance(self.broken, LookupError):
             raise self.broken
         return self.policy.protects(target)
+
+    def claims(self, name: str) -> bool:
+        return name in self.claimed
 
     @contextmanager
     def promotion(self, name: str, versions: Sequence[str], target: Target) -> Iterator[None]:

@@ -3,8 +3,9 @@
 Standard library only, since the child loads this file by its path before anything else. What Landlock (Linux 5.13 and
 later) denies: every file outside the allow-list, for reading and writing; from ABI 4 on TCP; from ABI 6 on signals to
 other processes; and the memory and environment of processes that are less closed off. Where user namespaces are
-allowed, the process also gets a network with nothing in it. Not denied: connecting to a named Unix socket that the
-user may write to, processor time, memory, and filling the private folder.
+allowed, the process also gets a network with nothing in it, shared memory of its own, and is the first of its own
+processes: it sees no other, and what it leaves behind ends with it. Not denied: connecting to a named Unix socket
+that the user may write to, processor time, memory, and filling the private folder.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -25,8 +27,8 @@ _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _TCP = 0b11
 _SCOPES = 0b11
-_PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 3, 4, 38
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PR_SET_PDEATHSIG, _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 3, 4, 38
+_CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
 
 # Not /usr as a whole: /usr/src/app is where many images keep the project, keys and all.
 _SYSTEM = (
@@ -66,7 +68,8 @@ def enter(abi: int, *, readable: Iterable[str], writable: str) -> None:
         return
     libc = _libc()
     # Best effort: many systems forbid user namespaces, and TCP is denied below as well.
-    libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWPID) == 0:
+        _be_the_first_process(libc)
     _must(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     handled = _all_rights(abi)
     wanted = _Ruleset(handled, _TCP if abi >= 4 else 0, _SCOPES if abi >= 6 else 0)
@@ -78,6 +81,16 @@ def enter(abi: int, *, readable: Iterable[str], writable: str) -> None:
     _allow(ruleset, writable, handled)
     _must(libc.syscall(_RESTRICT, ruleset, 0))
     os.close(ruleset)
+
+
+def _be_the_first_process(libc: ctypes.CDLL) -> None:
+    """Go on as the first process of the new namespace; this one stays to hand on how it ended."""
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        os._exit(code if code >= 0 else 128 - code)
+    _must(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
 
 
 @contextmanager

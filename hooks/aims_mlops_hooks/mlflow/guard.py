@@ -37,6 +37,10 @@ class Gatekeeper(Protocol):
         """
         ...
 
+    def claims(self, name: str) -> bool:
+        """Whether a system of the register claims the model."""
+        ...
+
     def promotion(self, name: str, versions: Sequence[str], target: Target) -> AbstractContextManager[object]:
         """Return a `with` that decides about all versions on entry and records on leaving what its body then did.
 
@@ -136,6 +140,11 @@ class Guard:
         """Ask whether a registered model of this name can only be reached by promotion. MLflow refuses an empty one."""
         return bool(name) and self.protects(call, name, Target("name", name))
 
+    def leaves_prompts(self, call: Call, name: str) -> bool:
+        """Whether prompts under this name are left alone: anyone may give a governed model a prompt's source."""
+        with _FailClosed():
+            return not self._gatekeeper(call.registry).claims(name)
+
     def registers_into_protected(self, call: Call, name: str) -> bool:
         """Ask the same for a model that is registered anew, which a broken policy must not break.
 
@@ -234,7 +243,7 @@ def _move(guard: Guard, call: Call, *, kind: str) -> Any:
     if value and guard.protects(call, name, target := Target(kind, value)):
         with _FailClosed():
             number = call.number()
-        if not is_prompt(call.store.get_model_version(name, number).source):
+        if not (is_prompt(call.store.get_model_version(name, number).source) and guard.leaves_prompts(call, name)):
             with guard.promotion(call, name, [number], target):
                 return guard.carry_out(call)
     return guard.carry_out(call)
@@ -253,7 +262,7 @@ def _create_model(guard: Guard, call: Call) -> Any:
 
 def _create_version(guard: Guard, call: Call) -> Any:
     name, source = call.text("name"), call.arguments["source"]
-    if is_prompt(source):
+    if is_prompt(source) and not guard.protects_name(call, name):
         return guard.carry_out(call)
     origin = _origin(source)
     if origin is not None and guard.protects_name(call, name):

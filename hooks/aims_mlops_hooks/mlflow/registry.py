@@ -188,13 +188,18 @@ class MlflowRegistry:
 
     def _run(self, version: ModelVersion) -> str:
         """Return the id of a live run that evidence can be attached to."""
-        if version.run_id and self._is_alive(version.run_id):
+        if version.run_id and self._is_alive(version.run_id) and not self._holds(version, version.run_id):
             return version.run_id
         tags = self._client().get_model_version(version.name, version.version).tags
         known = tags.get(EVIDENCE_RUN_TAG)
         if known and self._is_alive(known):
             return str(known)
         return self._new_run(version)
+
+    def _holds(self, version: ModelVersion, run_id: str) -> bool:
+        """Whether a run's attachments would come to lie among the model's own files, and change its digest."""
+        attachments = f"{self._client().get_run(run_id).info.artifact_uri}/aims/"
+        return attachments.startswith(f"{self._location(version).rstrip('/')}/")
 
     def _is_alive(self, run_id: str) -> bool:
         from mlflow.exceptions import MlflowException

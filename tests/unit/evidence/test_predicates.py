@@ -162,7 +162,7 @@ def test_a_requirement_is_written_with_nulls_where_nothing_is_known() -> None:
 def test_a_decision_is_written_with_what_it_saw() -> None:
     answer = decide(question(), view(record(result("failed"))), now=NOW)
 
-    body = predicates.gate_decision(answer)
+    body = predicates.gate_decision(answer, actor="pipeline")
 
     assert body["to"] == {"alias": "champion"}
     assert (body["verdict"], body["exitCode"], body["enforcedBy"]) == ("denied", 1, "client")
@@ -176,8 +176,8 @@ def test_a_decision_is_written_with_what_it_saw() -> None:
 def test_a_decision_about_an_unclaimed_model_names_no_owner() -> None:
     answer = decide(replace(question(), claimants=()), view(), now=NOW)
 
-    assert predicates.gate_decision(answer)["owner"] is None
-    assert predicates.gate_decision(answer)["log"] == {"size": 0, "head": None}
+    assert predicates.gate_decision(answer, actor="pipeline")["owner"] is None
+    assert predicates.gate_decision(answer, actor="pipeline")["log"] == {"size": 0, "head": None}
 
 
 def test_a_promotion_names_the_decision_it_rests_on() -> None:

@@ -65,8 +65,6 @@ def test_things_are_found_by_their_id() -> None:
     assert made.root == Path("/project")
     assert made.person("officer") == people()[1]
     assert made.person("nobody") is None
-    assert made.system("income") == made.systems[0]
-    assert made.system("nothing") is None
 
 
 def test_a_policy_finds_its_checks_and_datasets() -> None:
