@@ -101,9 +101,10 @@ def list_evidence(services: Services, ref: ModelRef | None = None) -> list[Row]:
     if ref is not None and ref.version is None:
         ref = ModelRef(ref.name, version=_resolved(services, ref).version)
     walked = walk_log(services)
-    rows = [_fault_row(item) if isinstance(item, Fault) else _row(item) for item in _open(services, walked, ref)]
-    seen = {row.seq for row in rows}
-    rows += [_fault_row(fault) for fault in walked.faults if fault.seq not in seen]
+    faults = {fault.seq: fault for fault in reversed(walked.faults)}  # the first of each place
+    rows = [_fault_row(fault) for fault in faults.values()]
+    opened = [item for item in _open(services, walked, ref) if item.seq not in faults]
+    rows += [_fault_row(item) if isinstance(item, Fault) else _row(item) for item in opened]
     return sorted(rows, key=lambda row: -1 if row.seq is None else row.seq)
 
 
@@ -115,11 +116,11 @@ def _row(record: Record) -> Row:
     header = record.statement.header
     model = f"{header.model}/{header.version}" if header.model else "-"
     state = "verified" if record.signer is not None else "untrusted"
-    kind, says = record.statement.kind, _says(record)
-    return Row(record.seq, record.payload, kind, model, record.captured_at, record.signer, says, state)
+    kind = record.statement.kind
+    return Row(record.seq, record.payload, kind, model, record.captured_at, record.signer, says(record), state)
 
 
-def _says(record: Record) -> str:
+def says(record: Record) -> str:
     """Say in a few words what a statement says; anyone may sign anything, so that its body may be of any shape."""
     body = record.statement.body
     try:

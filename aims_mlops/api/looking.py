@@ -89,11 +89,11 @@ def champion_measure(
     last = next((record for record in promotions if record.signer is not None), promotions[0])
     label = f"{last.statement.header.model}/{last.statement.header.version}"
     leaves: dict[object, Leaf] = {read.leaf.payload: read.leaf for read in walked.leaves}
-    decision = _trusted(services, leaves.get(last.statement.body.get("decision")), trust) if last.signer else None
+    decision = _trusted(services, leaves.get(str(last.statement.body.get("decision"))), trust) if last.signer else None
     for item in decision.statement.body.get("requirements", []) if decision else []:
         if item.get("id") != spec.id:
             continue
-        result = _trusted(services, leaves.get(item.get("evidence")), trust)
+        result = _trusted(services, leaves.get(str(item.get("evidence"))), trust)
         for measure in result.statement.body.get("measures", []) if result else []:
             if measure.get("metric") == metric and isinstance(measure.get("value"), int | float):
                 return label, float(measure["value"])

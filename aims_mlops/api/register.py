@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aims_mlops.api.evidence import says
 from aims_mlops.api.looking import statements, walk_log
 from aims_mlops.api.services import Services
 from aims_mlops.errors import UsageError
-from aims_mlops.evidence.predicates import target_text
 from aims_mlops.model.register import System
 
 
@@ -42,9 +42,9 @@ def _newest_decisions(services: Services) -> Mapping[str, str]:
     walked = walk_log(services)
     trust = services.trust(services.project.systems[0].policy)
     for record in statements(services, walked, "gate-decision", trust):
-        header, body = record.statement.header, record.statement.body
+        header = record.statement.header
         if record.signer is None:
             continue
-        told = f"{header.model}/{header.version} {body['verdict']} for {target_text(body['to'])}"
+        told = f"{header.model}/{header.version} {says(record)}"
         newest.setdefault(header.system or "", told.replace("_", " "))
     return newest

@@ -30,7 +30,8 @@ def round_edges(low: float, high: float) -> tuple[float, ...]:
         return ()
     first, last = math.floor(low / step), math.ceil(high / step)
     edges = (float(f"{index * step:.12g}") for index in range(first, last + 1))
-    return tuple(edge for edge in edges if low < edge < high)
+    # Close together beside a large number, two of them may be written alike.
+    return tuple(dict.fromkeys(edge for edge in edges if low < edge < high))
 
 
 def range_bins(edges: Sequence[float], counts: Sequence[Pair], *, totals: Pair) -> Bins:

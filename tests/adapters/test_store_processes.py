@@ -26,7 +26,7 @@ def start(home: Home, name: str, count: int) -> subprocess.Popen[str]:
 def acknowledged(output: str) -> dict[int, str]:
     """Return what a writer was told: place to payload. A line cut short by a kill was not read by anybody."""
     lines = [line.split() for line in output.splitlines(keepends=True) if line.endswith("\n")]
-    return {int(seq): payload for seq, payload in lines}
+    return {int(line[0]): line[1] for line in lines if len(line) == 2 and len(line[1]) == 71}
 
 
 def test_four_processes_that_begin_a_store_at_once_append_one_dense_log(home: Home) -> None:

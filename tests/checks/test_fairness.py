@@ -390,8 +390,8 @@ REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], dict[str, Any], str, str]
         crossed(),
         {"sensitive": ("x", "y"), "cross": True},
         {},
-        "'x & y' of dataset 'evaluation' has 2,500 groups, more than 1,000",
-        "cross fewer columns, or put their values into fewer bins",
+        "x & y of dataset 'evaluation' makes 2500 groups of fewer than 10 rows: it looks like an identifier",
+        "name a column of few groups under sensitive:, or bin its values in the data",
     ),
     "no rows": (
         BASE.head(0),
@@ -481,3 +481,26 @@ def test_reasons_and_hints_never_quote_a_label_or_a_prediction() -> None:
     with pytest.raises(CheckError) as refused:
         Fairness().run(context(options(), data))
     assert "secret" not in str(refused.value) + refused.value.hint
+
+
+def persons(small: int, *, rows: int = 9) -> pd.DataFrame:
+    """Two large groups and so many of a few rows each, named as people are."""
+    few = pd.DataFrame({"group": [f"person-{n}" for n in range(small) for _ in range(rows)]})
+    return pd.concat([people(600), few.assign(label=1, **{PREDICTION: 1, SCORE: 0.5})], ignore_index=True)
+
+
+def test_a_column_of_many_small_groups_is_refused_and_no_value_of_it_is_quoted() -> None:
+    """Else the names of people would stand in signed evidence as names of groups."""
+    with pytest.raises(CheckError) as refused:
+        run(persons(21), options(small_groups="report"))
+    assert str(refused.value) == (
+        "group of dataset 'evaluation' makes 21 groups of fewer than 10 rows: it looks like an identifier"
+    )
+    assert refused.value.hint == "name a column of few groups under sensitive:, or bin its values in the data"
+    assert "person-" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("small", "rows"), [(20, 9), (21, 10)])
+def test_twenty_small_groups_and_any_number_of_larger_ones_are_measured(small: int, rows: int) -> None:
+    finding = run(persons(small, rows=rows), options(small_groups="report"))
+    assert len(only(finding).too_small) == small

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aims_mlops.evidence.log import Leaf
+from aims_mlops.model.digest import Digest
 from tests.cli.loans import EARLIER, Loans
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad-input")]
@@ -231,3 +235,77 @@ def test_a_policy_that_was_edited_after_the_check_makes_its_evidence_stale(loans
     loans.edit("{demographic_parity_difference: {max: 0.9}}", "{demographic_parity_difference: {max: 0.2}}")
     loans.aims("gate", "loan/1", "--to", "champion", expect=0).says("allowed", "Another Owner")
     loans.log_holds(more=2, before=before)
+
+
+def append_again(loans: Loans, seq: int) -> int:
+    """Append an old statement's leaf once more, as whoever can write to the database could; return its place."""
+    (kept,), (last,) = (
+        loans.sql("select cast(leaf as blob), type, subject, model, version, system from aims_leaf where " + which)
+        for which in (f"seq = {seq}", "seq = (select max(seq) from aims_leaf)")
+    )
+    end, old = Leaf.from_bytes(last[0]), Leaf.from_bytes(kept[0])
+    content = replace(old, seq=end.seq + 1, prev=Digest.of(last[0])).to_bytes()
+    looked_up = (end.seq + 1, content, str(Digest.of(content)), str(Digest.of(b"rubbish")), *kept[1:])
+    loans.sql(
+        "insert into aims_leaf (seq, leaf, digest, payload, type, subject, model, version, system)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        *looked_up,
+    )
+    return end.seq + 1
+
+
+def test_an_old_pass_that_is_appended_again_shuts_the_gate_and_cannot_be_pinned(loans: Loans) -> None:
+    place = append_again(loans, 0)
+    says = f"leaf {place} repeats the statement of leaf 0: a statement is appended once"
+    loans.aims("evidence", "verify", expect=4).says("tampered", says, "DOES NOT VERIFY")
+    loans.aims("evidence", "verify", "--pin", expect=4).says("the log does not hold", says)
+    loans.aims("gate", "loan/1", "--to", "champion", expect=4).says("denied", "integrity is untrusted", says)
+    loans.aims("promote", "loan/1", "--to", "champion", expect=4).says(says)
+    loans.aims("evidence", "list", expect=4).says("tampered", says)
+    assert loans.aliases() == {}
+
+
+def test_an_edited_statement_is_neither_shown_nor_exported_and_is_listed_as_tampered(
+    loans: Loans, tmp_path: Path
+) -> None:
+    digest = loans.payloads()[0]
+    loans.aims("evidence", "show", digest, expect=0)
+    loans.sql("update aims_envelope set envelope = replace(cast(envelope as text), 'A', 'B') where payload = " + FIRST)
+    what = "leaf 0: the envelope is not the one that was appended"
+    shown = loans.aims("evidence", "show", digest, expect=4).says("does not hold", what)
+    assert shown.out == ""
+    listed = loans.aims("evidence", "list", "loan/1", "--format", "json", expect=4).json
+    assert [row["state"] for row in listed] == ["tampered"] + ["verified"] * (EARLIER - 1)
+    assert (listed[0]["says"], listed[0]["digest"], listed[0]["kind"]) == (what, None, "-")
+    loans.aims("evidence", "export", "loan/1", "-o", str(tmp_path / "out"), expect=4).says(
+        "the log does not hold", what
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_statement_that_is_gone_is_listed_as_a_hole_and_not_exported(loans: Loans, tmp_path: Path) -> None:
+    loans.sql("delete from aims_envelope where payload = " + FIRST)
+    listed = loans.aims("evidence", "list", "--format", "json", expect=3).json
+    assert [row["state"] for row in listed] == ["hole"] + ["verified"] * (EARLIER - 1)
+    loans.aims("evidence", "export", "loan/1", "-o", str(tmp_path / "out"), expect=4).says("is gone")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("written", ["{folder}", "file://{folder}", "{folder}/", "file://{folder}/.", "runs:/{run}/"])
+def test_what_is_attached_to_a_run_does_not_change_a_model_that_is_the_whole_run(loans: Loans, written: str) -> None:
+    from mlflow import MlflowClient
+
+    loans.keep_drift_alone()
+    with loans.inside():
+        client = MlflowClient(loans.uri, loans.uri)
+        run = client.create_run(client.create_experiment("whole", artifact_location=str(loans.folder / "whole")))
+        place = Path(run.info.artifact_uri.removeprefix("file://"))
+        shutil.copytree(loans.model, place, dirs_exist_ok=True)
+        version = client.create_model_version(
+            "loan", written.format(folder=place, run=run.info.run_id), run_id=run.info.run_id
+        ).version
+    before = sorted(place.rglob("*"))
+    loans.aims("check", f"loan/{version}", expect=0)
+    assert sorted(place.rglob("*")) == before
+    loans.aims("gate", f"loan/{version}", "--to", "champion", expect=0).says("allowed for champion")
+    loans.aims("evidence", "verify", f"loan/{version}", expect=0)

@@ -445,3 +445,48 @@ def test_a_frame_that_was_written_to_in_place_is_found(engine: DuckEngine) -> No
     values[1] = 7
     with pytest.raises(DataError, match="changed while it was being read"):
         engine.verify_unchanged(data)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_data_swapped_and_put_back_are_found(engine: DuckEngine, tmp_path: Path, suffix: str) -> None:
+    """The same bytes at the end do not prove that the same bytes were read."""
+    path = tmp_path / f"a.{suffix}"
+    PEOPLE.to_pandas().to_csv(path, index=False) if suffix == "csv" else write(path)
+    held, times = path.read_bytes(), path.stat()
+    data = engine.open(spec(path))
+    path.write_bytes(b"other")
+    path.write_bytes(held)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(DataError) as caught:
+        engine.verify_unchanged(data)
+    what = "a file was written or replaced, and holds the same bytes again"
+    assert str(caught.value) == f"dataset 'evaluation' changed while it was being read ({what})"
+
+
+def test_a_file_moved_away_and_another_of_the_same_bytes_put_there_is_found(engine: DuckEngine, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet")
+    data = engine.open(spec(path))
+    held = path.read_bytes()
+    path.rename(tmp_path / "kept")
+    path.write_bytes(held)
+    with pytest.raises(DataError, match="a file was written or replaced"):
+        engine.verify_unchanged(data)
+
+
+def test_data_that_were_only_read_are_unchanged(engine: DuckEngine, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet")
+    data = engine.open(spec(path))
+    path.read_bytes()
+    engine.stats(data, ["age"])
+    engine.verify_unchanged(data)
+
+
+@pytest.mark.parametrize("column", ["aims.prediction", "AIMS.prediction", "Aims.Score", "aImS.x"])
+def test_a_reserved_column_is_refused_in_any_case(engine: DuckEngine, tmp_path: Path, column: str) -> None:
+    """SQL does not look at the case: the model's predictions would be read from the author's column."""
+    table = pa.table({"x": [1], column: [1]})
+    path = write(tmp_path / "a.parquet", table)
+    for wanted, frame in ((spec(path), None), (spec(""), table)):
+        message, hint = refusal(engine, wanted, frame)
+        assert message == f"dataset 'evaluation': the column {column!r} has a reserved name"
+        assert hint == "rename it: names that begin with 'aims.' are given to predictions"

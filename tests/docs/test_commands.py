@@ -48,6 +48,7 @@ ELSEWHERE = {
     "aims gate income/2 --to champion": "tests/e2e/test_income.py",
     "aims promote income/2 --to champion": THE_DEMO,
     "aims keys new model-owner": "the tutorial, below",
+    "aims keys new pipeline": "the tutorial, below",
     "aims init": "the tutorial, below",
     "aims config validate": "the tutorial, below",
 }

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,11 @@ from tests.hooks.models import classifier, frame
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
+needs_namespaces = pytest.mark.skipif(
+    landlock_abi() == 0
+    or subprocess.run(["unshare", "-Unip", "--fork", "true"], check=False, capture_output=True).returncode != 0,
+    reason="this system forbids user namespaces",
+)
 needs_landlock = pytest.mark.skipif(landlock_abi() < 6, reason="this kernel cannot close a process off with Landlock")
 
 MLMODEL = """\
@@ -166,7 +172,7 @@ def test_what_is_not_one_label_for_each_row_is_refused(answer: object) -> None:
             "class JaneDoe(KeyError): pass\nraise JaneDoe", "fails in predict (KeyError)", id="its own exception"
         ),
         pytest.param("sys.exit(3)", "ended before it answered (exit code 3)", id="an exit"),
-        pytest.param("os.kill(os.getpid(), 9)", "ended before it answered (signal 9)", id="its own end"),
+        pytest.param("os._exit(9)", "ended before it answered (exit code 9)", id="its own end"),
     ],
 )
 def test_an_answer_that_is_none_is_refused_without_its_words(tmp_path: Path, body: str, words: str) -> None:
@@ -250,13 +256,25 @@ def test_what_a_model_prints_is_kept_for_the_terminal_and_disturbs_nothing(tmp_p
 
 
 def test_a_consumer_that_stops_early_leaves_no_process(tmp_path: Path) -> None:
-    own = model(tmp_path, "return [os.getpid()] * len(frame)")
+    # The link leads to the number outside: in its own namespace the process is the first.
+    own = model(tmp_path, "return [int(os.readlink('/proc/self'))] * len(frame)")
     answers = ProcessPredictor(own).predict(batches(frame(6), 2))
     child = next(answers)[PREDICTION].to_pylist()[0]
     assert Path(f"/proc/{child}").exists()
     assert hasattr(answers, "close")
     answers.close()
-    assert not Path(f"/proc/{child}").exists()
+    deadline = time.monotonic() + 10
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process is there and not merely waiting to be noted as ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_no_rows_at_all_need_only_a_model_that_loads(saved: Snapshot) -> None:
@@ -300,10 +318,10 @@ _REFUSED = {
     "emptying the store": "os.truncate(PROJECT + '/aims.db', 0)",
     "deleting the store": "os.remove(PROJECT + '/aims.db')",
     "moving the store away": "os.rename(PROJECT + '/aims.db', 'stolen')",
-    "the parent's environment": "result = open('/proc/%d/environ' % os.getppid()).read()",
+    "the parent's environment": "result = open('/proc/%d/environ' % PARENT).read()",
     "the parent's memory": "result = open('/proc/%d/mem' % os.getppid(), 'rb').read(1)",
-    "the parent's files": "result = os.listdir('/proc/%d/fd' % os.getppid())",
-    "the parent's end": "os.kill(os.getppid(), 15)",
+    "the parent's files": "result = os.listdir('/proc/%d/fd' % PARENT)",
+    "the parent's end": "os.kill(PARENT, 0)",
     "changing its own folder": "open(PROJECT + '/private/model/MLmodel', 'a').write('x')",
     "adding to its own folder": "open(PROJECT + '/private/model/new', 'w').write('x')",
     "deleting from its own folder": "os.remove(PROJECT + '/private/model/MLmodel')",
@@ -315,7 +333,21 @@ _REFUSED = {
 
 _UDP = "import socket as s; s.socket(s.AF_INET, s.SOCK_DGRAM).sendto(b'key', ('127.0.0.1', PORT))"
 
+# What only a namespace of its own denies: Landlock has no word for it. The parent's number is known to the attempt.
+_APART = {
+    "the parent's limits": "import resource; result = resource.prlimit(PARENT, resource.RLIMIT_NOFILE)",
+    "the parent's processors": "result = os.sched_getaffinity(PARENT)",
+    "the parent's session": "result = os.getsid(PARENT)",
+    "memory that processes share": """
+import ctypes
+result = ctypes.CDLL(None).shmget(SHARED, 0, 0)
+if result < 0:
+    raise OSError("no such memory")
+""",
+}
+
 _ANSWERED = {
+    "first of its processes": "result = (os.getpid(), os.getppid())",
     "environment": "result = sorted(os.environ.items())",
     "places": "result = (os.getcwd(), os.environ['HOME'], sys.path, sorted(os.listdir('.')))",
     "open files": "result = [os.readlink(p) for p in map('/proc/self/fd/{}'.format, range(64)) if os.path.lexists(p)]",
@@ -334,6 +366,20 @@ _SECRETS = {
 }
 
 
+@contextmanager
+def _shared_memory() -> Iterator[int]:
+    """Make a piece of System V shared memory that any process of this user may open by its number."""
+    import ctypes
+
+    libc, number, create, remove = ctypes.CDLL(None), int(uuid.uuid4()) & 0x7FFF_FFFF, 0o1600, 0
+    found = libc.shmget(number, 4096, create)
+    assert found >= 0
+    try:
+        yield number
+    finally:
+        libc.shmctl(found, remove, None)
+
+
 class Hostile:
     """A project with a key, a store and secrets in the environment, and what a hostile model could do to it."""
 
@@ -345,11 +391,17 @@ class Hostile:
         (project / "aims.db").write_text("STORE")
 
     def run(self) -> None:
-        codes = _REFUSED | _ANSWERED
+        codes = _REFUSED | _APART | _ANSWERED
         body = _HOSTILE.format(codes=json.dumps(list(codes.values())))
-        with self._listening() as port, (self.project / "keys" / "pipeline.pem").open() as key:
+        with (
+            _shared_memory() as memory,
+            self._listening() as port,
+            (self.project / "keys" / "pipeline.pem").open() as key,
+        ):
             os.set_inheritable(key.fileno(), True)
-            more = f"PROJECT, PORT = {str(self.project)!r}, {port}"
+            self.known = {"PARENT": os.getpid(), "SHARED": memory}
+            known = "\n".join(f"{name} = {value}" for name, value in self.known.items())
+            more = f"PROJECT, PORT = {str(self.project)!r}, {port}\n{known}"
             found = labels(ProcessPredictor(model(self.project, body, more=more)), frame(len(codes)))
         self.outcomes = dict(zip(codes, found, strict=True))
 
@@ -408,12 +460,62 @@ def test_the_same_attempt_succeeds_without_the_closing_off(hostile: Hostile, att
 
 
 @needs_landlock
-@pytest.mark.skipif(
-    subprocess.run(["unshare", "-Un", "true"], check=False, capture_output=True).returncode != 0,
-    reason="this system forbids user namespaces",
-)
+@needs_namespaces
 def test_a_hostile_model_has_a_network_with_nothing_in_it(hostile: Hostile) -> None:
     assert hostile.outcomes["the network without TCP"].startswith("refused: ")
+
+
+@needs_namespaces
+@pytest.mark.parametrize("attempt", _APART)
+def test_a_hostile_model_sees_no_process_and_no_shared_memory_but_its_own(hostile: Hostile, attempt: str) -> None:
+    assert hostile.outcomes[attempt].startswith("refused: ")
+    with _shared_memory() as memory:  # Here the same succeeds, else its refusal would prove nothing.
+        place: dict[str, Any] = {"os": os, "PARENT": os.getpid(), "SHARED": memory}
+        exec(_APART[attempt], place)  # noqa: S102
+
+
+@needs_namespaces
+def test_a_model_is_the_first_of_its_own_processes(hostile: Hostile) -> None:
+    assert hostile.outcomes["first of its processes"] == "done: (1, 0)"
+
+
+_GRANDCHILD = """
+if not started:
+    started.append(1)
+    end, kept = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv(sys.executable, ["python", "-I", "-c", "import time; time.sleep(600)", {token!r}])
+        os._exit(0)
+    os.close(kept)
+    os.wait()
+    assert os.read(end, 1) == b""
+return [1] * len(frame)
+"""
+
+
+def _alive(token: str) -> bool:
+    """Whether a process has this word on its command line."""
+    found = False
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found = found or token.encode() in place.read_bytes()
+    return found
+
+
+@needs_namespaces
+def test_what_a_model_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    token = uuid.uuid4().hex
+    own = model(tmp_path, _GRANDCHILD.format(token=token), more="started = []")
+    answers = ProcessPredictor(own).predict(batches(frame(8), 4))
+    next(answers)
+    assert _alive(token), "it left its parent and its session"
+    assert len(list(answers)) == 1
+    deadline = time.monotonic() + 10
+    while _alive(token):
+        assert time.monotonic() < deadline, "what the model started outlives it"
+        time.sleep(0.1)
 
 
 def test_a_model_sees_no_secret_in_its_environment(hostile: Hostile) -> None:

@@ -337,6 +337,76 @@ def test_a_prompt_tag_on_a_model_exempts_nothing(guarded: FakeGatekeeper, client
     _denied(lambda: client.set_registered_model_alias(registered, "champion", "1"))
 
 
+def test_a_prompt_under_a_name_that_a_system_claims_is_judged(guarded: FakeGatekeeper, name: str) -> None:
+    import mlflow
+
+    mlflow.genai.register_prompt(name, "Say {{word}}")
+    guarded.claimed = {name}
+    assert "denied, parity-by-sex failed" in _denied(
+        lambda: mlflow.genai.set_prompt_alias(name, alias="champion", version=1)
+    )
+
+
+@pytest.fixture
+def placeholder(guarded: FakeGatekeeper, client: Any, name: str) -> str:
+    """A model's version with the source of a prompt."""
+    from mlflow.exceptions import MlflowException
+
+    client.create_registered_model(name)
+    try:
+        client.create_model_version(name, "dummy-source")
+    except MlflowException as refusal:
+        pytest.skip(f"a server takes no such source: {refusal.error_code}")
+    return name
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        pytest.param(lambda client, name: client.set_registered_model_alias(name, "champion", "1"), id="alias"),
+        pytest.param(
+            lambda client, name: client.transition_model_version_stage(name, "1", "Production"),
+            id="stage",
+        ),
+    ],
+)
+def test_a_prompts_source_exempts_no_model_that_a_system_claims(
+    guarded: FakeGatekeeper, client: Any, placeholder: str, move: Callable[[Any, str], object]
+) -> None:
+    guarded.claimed = {placeholder}
+    assert "denied, parity-by-sex failed" in _denied(lambda: move(client, placeholder))
+    guarded.claimed = set()
+    guarded.asked.clear()
+    move(client, placeholder)
+    assert guarded.asked == []
+
+
+def test_a_prompts_source_does_not_come_into_a_protected_name(
+    guarded: FakeGatekeeper, client: Any, registered: str
+) -> None:
+    target = f"prod.{registered}"
+    guarded.allowed = {(registered, "1", f"name:{target}")}
+    client.copy_model_version(f"models:/{registered}/1", target)
+    guarded.allowed = set()
+    words = _denied(lambda: client.create_model_version(target, "dummy-source"))
+    assert "is no registered version (models:/name/3)" in words
+    assert [version.version for version in client.search_model_versions(f"name='{target}'")] in ([1], ["1"])
+
+
+@pytest.mark.parametrize("odd", ["{}\t", "{}\r\n", "in\t{}", " {}", "{} ", "{}?x", "{}#x", "%69{}"])
+def test_a_version_of_an_oddly_named_model_does_not_come_into_a_protected_name(
+    guarded: FakeGatekeeper, client: Any, registered: str, odd: str
+) -> None:
+    """MLflow reads names out of URIs and drops such characters: another model than the judged one would be copied."""
+    target, source = f"prod.{registered}", odd.format(registered)
+    guarded.allowed = {(registered, "1", f"name:{target}")}
+    client.copy_model_version(f"models:/{registered}/1", target)
+    guarded.allowed = {(source, "1", f"name:{target}"), (source.strip(), "1", f"name:{target}")}
+    words = _denied(lambda: client.create_model_version(target, f"models:/{source}/1"))
+    assert "is no registered version (models:/name/3)" in words
+    assert guarded.recorded == [(registered, "1", f"name:{target}")]
+
+
 def test_a_gatekeeper_that_breaks_keeps_the_gate_shut_and_lets_models_be_registered(
     guarded: FakeGatekeeper, client: Any, registered: str, caplog: pytest.LogCaptureFixture
 ) -> None:

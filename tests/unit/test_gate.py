@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -229,3 +230,31 @@ def test_a_policy_that_requires_nothing_allows_nothing(empty: Policy, records: l
         "the policy of income requires no check and no record: an empty policy allows nothing"
     )
     assert found(answer, "policy").hint == "add a required check to systems.income.checks in aims.yaml"
+
+
+def test_evidence_recorded_later_than_now_shuts_the_gate() -> None:
+    """With a clock set back an old pass would be young again."""
+    late = timedelta(minutes=5, seconds=1)
+    answer = ask(record(result(), captured_at=NOW + late))
+
+    assert (answer.verdict, answer.exit_code) == (Verdict.DENIED, 4)
+    item = found(answer, "integrity")
+    assert item.status is Status.UNTRUSTED
+    assert item.reason.endswith("from now: the clock was set back")
+    assert item.hint == "set this machine's clock, then ask again"
+
+
+def test_evidence_recorded_later_by_what_two_clocks_may_differ_is_taken() -> None:
+    assert ask(record(result(), captured_at=NOW + timedelta(minutes=5))).allowed
+
+
+def test_nothing_of_a_prohibited_system_goes_live() -> None:
+    answer = decide(question(system(risk_class="prohibited")), view(record(result())), now=NOW)
+
+    assert (answer.verdict, answer.exit_code) == (Verdict.DENIED, 1)
+    item = found(answer, "claimed")
+    assert (item.status, item.reason) == (
+        Status.FAILED,
+        "system income has the risk class prohibited: nothing of it may go live",
+    )
+    assert "only a person can answer for another one" in item.hint

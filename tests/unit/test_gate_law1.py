@@ -389,3 +389,29 @@ def test_the_key_of_a_person_who_is_not_among_the_people_is_not_trusted() -> Non
 
 def test_the_words_for_outcomes_here_are_all_there_are() -> None:
     assert set(BEST_FIRST) == {outcome.value for outcome in Outcome}
+
+
+@settings(max_examples=100, deadline=None)
+@given(entries=logs(), data=st.data())
+def test_a_leaf_that_is_appended_again_in_its_chain_never_opens(entries: list[Entry], data: st.DataObject) -> None:
+    """Whoever can write to the database needs no key to make an old pass the newest result."""
+    again = entries[data.draw(st.integers(0, len(entries) - 1))]
+    entries = [*entries]
+    entries.insert(data.draw(st.integers(0, len(entries))), again)
+
+    answer = asked(log(*entries))
+
+    assert not answer.allowed
+    integrity = next(item for item in answer.requirements if item.id == "integrity")
+    assert integrity.status is Status.UNTRUSTED
+    assert "a statement is appended once" in integrity.reason
+
+
+def test_an_old_pass_appended_again_after_a_failure_is_untrusted() -> None:
+    passed, failed = entry(result(nonce="old")), entry(result("failed", nonce="new"))
+    assert asked(log(passed, failed), SMALL_POLICY).exit_code == 1
+
+    answer = asked(log(passed, failed, passed), SMALL_POLICY)
+
+    assert answer.exit_code == 4
+    assert answer.verdict is Verdict.DENIED

@@ -207,3 +207,17 @@ def test_the_pure_core_imports_no_heavy_library() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert said.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("rows", "written"),
+    [
+        (0, "0"),
+        (1, "fewer than 10"),
+        (9, "fewer than 10"),
+        (10, "10"),
+        (14652, "14,652"),
+    ],
+)
+def test_a_small_count_of_rows_is_never_written_out(rows: int, written: str) -> None:
+    assert plugin.counted(rows) == written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -198,8 +199,14 @@ class MlflowRegistry:
 
     def _holds(self, version: ModelVersion, run_id: str) -> bool:
         """Whether a run's attachments would come to lie among the model's own files, and change its digest."""
-        attachments = f"{self._client().get_run(run_id).info.artifact_uri}/aims/"
-        return attachments.startswith(f"{self._location(version).rstrip('/')}/")
+        place = self._location(version)
+        if place.startswith("runs:/"):
+            run, _, path = place.removeprefix("runs:/").lstrip("/").partition("/")
+            place = f"{self._artifacts(run)}/{path}"
+        return f"{_plain(self._artifacts(run_id))}/aims/".startswith(f"{_plain(place)}/")
+
+    def _artifacts(self, run_id: str) -> str:
+        return str(self._client().get_run(run_id).info.artifact_uri)
 
     def _is_alive(self, run_id: str) -> bool:
         from mlflow.exceptions import MlflowException
@@ -224,6 +231,15 @@ class MlflowRegistry:
     def _log(self, run_id: str, place: str, files: Mapping[str, bytes]) -> None:
         with _written(files) as folder:
             self._client().log_artifacts(run_id, str(folder), place)
+
+
+def _plain(uri: str) -> str:
+    """Write an address in one way, so that two of the same place begin alike: a folder has several."""
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    if urlparse(uri).scheme in ("", "file"):
+        return os.path.realpath(str(local_file_uri_to_path(uri)))  # type: ignore[no-untyped-call]  # MLflow's own
+    return uri.rstrip("/")
 
 
 @contextmanager

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -465,3 +466,53 @@ def test_a_check_with_an_option_that_every_entry_has_is_refused(tmp_path: Path, 
     path.write_text(base, encoding="utf-8")
     with pytest.raises(ConfigError, match="the check 'parity' has the option 'required'"):
         load(path, {"parity": parity})
+
+
+CHAMPIONS = """\
+      - id: shape
+        use: performance
+        data: now
+        metrics: {accuracy: {not_below: WRITTEN}}
+    records:
+"""
+
+
+def champions(base: str, written: str) -> str:
+    """Return a project whose second check is held to what some alias was promoted with."""
+    before, _, rest = base.partition("      - id: shape\n")
+    return before + CHAMPIONS.replace("WRITTEN", written) + rest.partition("    records:\n")[2]
+
+
+@pytest.fixture
+def with_performance(checks: CheckTypes) -> CheckTypes:
+    from aims_mlops_checks.performance import Performance
+
+    return {**checks, "performance": Performance}
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("champoin", "did you mean 'champion'?"),
+        ("latest", "champion"),
+        ("prod.loans", "champion"),
+    ],
+)
+def test_an_alias_that_nothing_is_promoted_to_has_no_champion(
+    base: str, with_performance: CheckTypes, tmp_path: Path, written: str, hint: str
+) -> None:
+    """Else the comparison would be waived for ever, as for the first version."""
+    (tmp_path / "aims.yaml").write_text(champions(base, written))
+    with pytest.raises(ConfigError, match=f"not_below: '{written}' is no protected alias of this system") as caught:
+        load(tmp_path / "aims.yaml", with_performance)
+    assert hint in str(caught.value)
+    assert re.search(r"^aims\.yaml:37:41: ", str(caught.value), re.MULTILINE), str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["champion", "Champion", "CHAMPION"])
+def test_a_protected_alias_has_a_champion_in_any_case(
+    base: str, with_performance: CheckTypes, tmp_path: Path, written: str
+) -> None:
+    (tmp_path / "aims.yaml").write_text(champions(base, written))
+    (system,) = load(tmp_path / "aims.yaml", with_performance).systems
+    assert system.policy.checks[1].options.metrics["accuracy"].not_below == written

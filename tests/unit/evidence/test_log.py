@@ -160,3 +160,11 @@ def test_a_spoiled_row_alone_does_not_spoil_the_ones_after_it() -> None:
 
     assert [(fault.kind, fault.seq) for fault in walked.faults] == [("tampered", 0), ("tampered", 1)]
     assert [stored.leaf.seq for stored in walked.leaves] == [1, 2]
+
+
+def test_a_statement_that_has_two_leaves_is_tampered_wherever_the_second_stands() -> None:
+    entries = [entry(result(nonce=str(number))) for number in range(3)]
+    twice = log(*entries, entries[1])
+
+    (fault,) = read(twice).faults
+    assert fault == Fault("tampered", 3, "leaf 3 repeats the statement of leaf 1: a statement is appended once")

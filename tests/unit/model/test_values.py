@@ -166,6 +166,24 @@ def test_anything_else_names_no_version(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["income\t", "in\tcome", "in\rcome", "in\ncome", " income", "income ", "inc?ome", "inc#ome", "inc%6Fme",
+             "income\x00", "in\u200bcome", "income\u2028"]
+)  # fmt: skip
+def test_a_name_that_a_registry_could_read_as_another_is_no_reference(name: str) -> None:
+    """A registry that reads names out of URIs drops such characters: another model than the judged would be copied."""
+    with pytest.raises(UsageError):
+        ModelRef.parse(f"models:/{name}/1")
+    with pytest.raises(UsageError, match="has spaces around it, control characters, or one of") as caught:
+        ModelRef(name, alias="champion")
+    assert caught.value.hint == "a model of such a name cannot be promoted: register it under a plain name"
+
+
+@pytest.mark.parametrize("name", ["income", "prod.income model", "Einkommen-Schätzung", "收入", "a_b+c=d&e"])
+def test_a_plain_name_in_any_language_is_a_reference(name: str) -> None:
+    assert ModelRef.parse(f"{name}/1") == ModelRef(name, version="1")
+
+
+@pytest.mark.parametrize(
     ("text", "target", "shown"),
     [
         ("champion", Target("alias", "champion"), "champion"),
