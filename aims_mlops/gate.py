@@ -5,6 +5,7 @@ The rules, in this order; each requirement is looked at even where an earlier on
 1. `claimed`: exactly one system of the register claims the model.
 2. `owner`: that system has an active person as owner, and a deputy too where its risk class is high.
 3. `integrity`: the version's files could be digested; the log has no hole and nothing in it was changed.
+   `target`: no other system protects the target too; listed only where one does.
 4. Each check of the policy: the newest trusted result bound to exactly this version and these bytes decides.
 5. Each human record of the policy: likewise.
 6. A policy without a required check or record allows nothing.
@@ -55,6 +56,8 @@ class Question:
     unreadable: str = ""
     files_changed: bool = False
     """The files themselves are refused (a link, an odd name), rather than out of reach."""
+    shared_with: str | None = None
+    """Another system that protects the target too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforce
     if system is not None:
         look = _Look(question, evidence, system, now)
         found += [_owner(system, question.people), _integrity(question, evidence, now)]
+        found += [_shared(question, system)] if question.shared_with is not None else []
         found += [_check(spec, look) for spec in system.policy.checks]
         found += [_record(spec, look) for spec in system.policy.records]
         if not any(item.required for item in found if item.kind != "builtin"):
@@ -111,6 +115,18 @@ def _verdict(found: Sequence[RequirementStatus], *, hole: bool) -> Verdict:
         return Verdict.DENIED
     waived = any(item.status is Status.WAIVED for item in found)
     return Verdict.ALLOWED_BY_WAIVER if waived else Verdict.ALLOWED
+
+
+def _shared(question: Question, system: System) -> RequirementStatus:
+    other, target, model = question.shared_with, question.target, question.version.name
+    return RequirementStatus(
+        "target",
+        "builtin",
+        Status.FAILED,
+        reason=f"{target} is protected by system {other} too, and {model} belongs to {system.id}: "
+        "one system's checks say nothing about another's production",
+        hint=f"let one system alone protect {target.value} in aims.yaml",
+    )
 
 
 def _person(people: Iterable[Person], id_: str) -> Person | None:

@@ -5,6 +5,7 @@ from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, p
 from aims_mlops.api.exporting import export
 from aims_mlops.api.keeping import Gatekeeper
 from aims_mlops.api.promoting import gate, promote, promotion
+from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.evidence import manifest
@@ -25,6 +26,7 @@ __all__ = [
     "pin_head",
     "promote",
     "promotion",
+    "refuse",
     "show",
     "system",
     "systems",

@@ -114,7 +114,7 @@ def _fault_row(fault: Fault) -> Row:
 
 def _row(record: Record) -> Row:
     header = record.statement.header
-    model = f"{header.model}/{header.version}" if header.model else "-"
+    model = "/".join(part for part in (header.model, header.version) if part) or "-"
     state = "verified" if record.signer is not None else "untrusted"
     kind = record.statement.kind
     return Row(record.seq, record.payload, kind, model, record.captured_at, record.signer, says(record), state)
@@ -128,7 +128,8 @@ def says(record: Record) -> str:
             case "check-result":
                 return f"{body['check']['id']} {body['outcome']}"
             case "gate-decision":
-                return f"{body['verdict']} for {target_text(body['to'])}"
+                tried = "" if body["act"] == "promote" else f"{body['act']} "
+                return f"{tried}{body['verdict']}" + (f" for {target_text(body['to'])}" if body["to"] else "")
             case "promotion":
                 return f"to {target_text(body['to'])}"
             case "record":

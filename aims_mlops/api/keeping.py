@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 
 from aims_mlops.api.checking import check
 from aims_mlops.api.promoting import promotion
+from aims_mlops.api.refusing import refuse
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.errors import AimsError
-from aims_mlops.model.decision import Decision
+from aims_mlops.model.decision import Decision, Refusal
 from aims_mlops.model.register import Project
 from aims_mlops.model.report import CheckReport
 from aims_mlops.model.subject import ModelRef, Target
@@ -56,6 +57,16 @@ class Gatekeeper:
         """Return a `with` that decides on entry (or raises `Denied`), and records what its body then did."""
         refs = [ModelRef(name, version=version) for version in versions]
         return promotion(self._services(), refs, target, reason="set in the registry")
+
+    def refused(self, refusal: Refusal) -> str:
+        """Record a call that is refused whatever the evidence says; return the record's digest, or why there is none.
+
+        Never raises for what cannot be recorded: the call is refused either way.
+        """
+        try:
+            return f"decision: {refuse(self._services(), refusal)}"
+        except AimsError as error:
+            return f"not recorded: {error}"
 
     def registered(self, name: str, version: str) -> None:
         """Run the checks of a version that was just registered, and show what came out.

@@ -24,9 +24,9 @@ def gate(services: Services, ref: ModelRef, target: Target) -> Decision:
     does not trust the signer for decisions: an answer that counts for nobody is none.
     """
     version = services.registry.resolve(ref, services.store.registry_id())
-    _must_be_protected(services, version, target)
+    shared_with = _must_be_protected(services, version, target)
     _must_be_trusted(services, version, "gate-decision")
-    return _record(services, _decide(services, version, target))
+    return _record(services, _decide(services, version, target, shared_with))
 
 
 def promote(
@@ -72,7 +72,7 @@ def _record_promotion(services: Services, decision: Decision, *, reason: str, as
         decision=decision.digest,
         asked=None if asked is None else asked.digest,
         reason=reason,
-        actor=signer.person,
+        actor=services.actor(),
     )
     policy = services.claimed_by(decision.version.name).policy
     said = Said("promotion", decision.version, decision.subject, policy, body, measured_at=services.clock())
@@ -85,11 +85,14 @@ def _record_promotion(services: Services, decision: Decision, *, reason: str, as
         ) from error
 
 
-def _must_be_protected(services: Services, version: ModelVersion, target: Target) -> None:
-    """Refuse a target that is not this model's system's alone. An unclaimed model is for the gate to refuse."""
+def _must_be_protected(services: Services, version: ModelVersion, target: Target) -> str | None:
+    """Refuse a target that nobody protects; return the other system that protects it beside this model's own.
+
+    An unclaimed model is for the gate to refuse.
+    """
     claimants = services.project.claimants(version.name)
     if not claimants:
-        return
+        return None
     system = claimants[0]
     others = [
         other.id
@@ -97,11 +100,7 @@ def _must_be_protected(services: Services, version: ModelVersion, target: Target
         if other is not system and target.kind == "name" and other.policy.promotion.protects(target)
     ]
     if others:
-        raise Denied(
-            f"{target} is protected by system {others[0]} too, and {version.name} belongs to {system.id}: "
-            "one system's checks say nothing about another's production",
-            hint=f"let one system alone protect {target.value} in aims.yaml",
-        )
+        return others[0]
     promotion = system.policy.promotion
     if not promotion.protects(target):
         protected = [*promotion.aliases, *(f"stage:{stage}" for stage in promotion.stages)]
@@ -110,6 +109,7 @@ def _must_be_protected(services: Services, version: ModelVersion, target: Target
             f"{target} is not protected for {version.name}: there is nothing to decide",
             hint=f"system {system.id} protects {', '.join(protected)}",
         )
+    return None
 
 
 def _must_be_trusted(services: Services, version: ModelVersion, kind: str) -> None:
@@ -126,7 +126,7 @@ def _must_be_trusted(services: Services, version: ModelVersion, kind: str) -> No
         )
 
 
-def _decide(services: Services, version: ModelVersion, target: Target) -> Decision:
+def _decide(services: Services, version: ModelVersion, target: Target, shared_with: str | None) -> Decision:
     claimants = services.project.claimants(version.name)
     digest, unreadable, files_changed = None, "", False
     view = EvidenceView((), (), 0, None)
@@ -145,6 +145,7 @@ def _decide(services: Services, version: ModelVersion, target: Target) -> Decisi
         subject=None if digest is None else Subject.of(version, digest),
         unreadable=unreadable,
         files_changed=files_changed,
+        shared_with=shared_with,
     )
     return decide(question, view, now=services.clock(), enforced_by=services.enforced_by)
 
@@ -172,7 +173,7 @@ def _write(services: Services, decision: Decision) -> Digest:
         decision.version,
         decision.subject,
         policy,
-        predicates.gate_decision(decision, actor=signer.person),
+        predicates.gate_decision(decision, actor=services.actor()),
         measured_at=decision.decided_at,
     )
     return write(services, said, signer=signer)

@@ -15,12 +15,13 @@ from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.record import Trust
 from aims_mlops.evidence.statement import MANIFEST, Header, Statement, predicate_type
+from aims_mlops.model.decision import Actor
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.finding import DatasetUse
 from aims_mlops.model.policy import Policy
 from aims_mlops.model.register import Project, System
 from aims_mlops.model.report import CheckReport
-from aims_mlops.model.subject import ModelVersion, Subject
+from aims_mlops.model.subject import ModelVersion, RegisteredModel, Subject
 from aims_mlops.plugin import Check
 from aims_mlops.ports import Clock, DataEngine, Entry, EvidenceStore, ModelRegistry, Signer
 
@@ -42,6 +43,12 @@ class Services:
     attached: Mapping[str, object] = field(default_factory=dict)
     enforced_by: str = "client"
     """Who stands behind a decision: a client's is never honoured by a server."""
+    caller: Actor | None = None
+    """Who asked, where a server knows it; None means the person who signs."""
+
+    def actor(self) -> Actor:
+        """Return who asked: the caller that a server knows, else the person whose key signs."""
+        return self.caller or Actor(self.signer().person, "signature")
 
     def claimed_by(self, model: str) -> System:
         """Return the one system that claims a model; raise `UsageError` where there is none or several."""
@@ -78,7 +85,7 @@ class Said:
     """What is to be written down: a kind, its subject and its body; the header is made from the rest."""
 
     kind: str
-    version: ModelVersion
+    version: ModelVersion | RegisteredModel
     subject: Subject | None
     """None where the files could not be digested: the statement is then about the version's identity alone."""
     policy: Policy | None

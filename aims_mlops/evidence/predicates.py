@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from aims_mlops.model.decision import Decision, RequirementStatus
+from aims_mlops.errors import ExitCode
+from aims_mlops.model.decision import Actor, Decision, Refusal, RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.finding import CheckResult, Groups, Measure, Value
-from aims_mlops.model.outcome import Outcome
+from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.model.policy import CheckSpec
 from aims_mlops.model.subject import Target
 from aims_mlops.model.times import to_text
@@ -108,15 +110,16 @@ def requirement(item: RequirementStatus) -> dict[str, Any]:
     }
 
 
-def gate_decision(decision: Decision, *, actor: str) -> dict[str, Any]:
+def gate_decision(decision: Decision, *, actor: Actor) -> dict[str, Any]:
     """Return the body of a `gate-decision`. The log's size and head say what it saw: every leaf below that size."""
     owner = decision.owner
     return {
+        "act": "promote",
         "to": decision.target.to_wire(),
         "verdict": decision.verdict.value,
         "exitCode": int(decision.exit_code),
         "enforcedBy": decision.enforced_by,
-        "actor": actor,
+        **_actor(actor),
         "owner": None if owner is None else {"id": owner.id},
         "expiresAt": to_text(decision.expires_at),
         "requirements": [requirement(item) for item in decision.requirements],
@@ -124,11 +127,32 @@ def gate_decision(decision: Decision, *, actor: str) -> dict[str, Any]:
     }
 
 
+def _actor(actor: Actor) -> dict[str, Any]:
+    return {"actor": actor.name, "actorVia": actor.via}
+
+
+def refusal(refused: Refusal, *, actor: Actor, at: datetime, enforced_by: str) -> dict[str, Any]:
+    """Return the body of a `gate-decision` about a call that no evidence could make good: no version was judged."""
+    reason = RequirementStatus("target", "builtin", Status.FAILED, reason=refused.reason, hint=refused.hint)
+    return {
+        "act": refused.act,
+        "to": None if refused.target is None else refused.target.to_wire(),
+        "verdict": Verdict.DENIED.value,
+        "exitCode": int(ExitCode.SHUT),
+        "enforcedBy": enforced_by,
+        **_actor(actor),
+        "owner": None,
+        "expiresAt": to_text(at),
+        "requirements": [requirement(reason)],
+        "log": None,
+    }
+
+
 def promotion(
-    *, target: Target, decision: Digest | None, asked: Digest | None, reason: str, actor: str
+    *, target: Target, decision: Digest | None, asked: Digest | None, reason: str, actor: Actor
 ) -> dict[str, Any]:
     """Return the body of a `promotion`: `decision` was taken under lock; `asked` is the decision that was handed in."""
-    return {"to": target.to_wire(), "decision": decision, "asked": asked, "reason": reason, "actor": actor}
+    return {"to": target.to_wire(), "decision": decision, "asked": asked, "reason": reason, **_actor(actor)}
 
 
 def target_text(wire: Mapping[str, str]) -> str:

@@ -16,6 +16,42 @@ LIFETIME = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asked for a promotion. `name` is worth what `via` says: a name that nobody vouches for is `anonymous`."""
+
+    name: str
+    via: str
+    """`signature`: the key that signs; `basic-auth`; `proxy`: a trusted proxy's header; `none`: nobody vouches."""
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether somebody vouches for the name."""
+        return self.via != "none"
+
+
+ANONYMOUS = Actor("anonymous", "none")
+"""A caller whom a server did not authenticate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call that no evidence could make good: it is refused whatever the gate would say about a version."""
+
+    model: str
+    act: str
+    """What was tried: `create`, `rename`, `delete`, `tag`, `alias`, `stage` or `copy`."""
+    target: Target | None
+    reason: str
+    hint: str
+    workspace: str = "default"
+
+    def explain(self) -> str:
+        """Say in plain words what was refused and what to do instead."""
+        lines = [f"{self.act} {self.model}: refused: {self.reason}"]
+        return "\n".join([*lines, f"  next: {self.hint}"] if self.hint else lines)
+
+
+@dataclass(frozen=True, slots=True)
 class RequirementStatus:
     """How one requirement stands, and why."""
 

@@ -62,6 +62,23 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A registered model as a whole, where no version of it is spoken of."""
+
+    registry_id: str
+    workspace: str
+    name: str
+
+    @property
+    def version(self) -> None:
+        """No version; named so that a statement's header can be made from it as from a version."""
+
+    @property
+    def created_at(self) -> None:
+        """No version, no time of creation."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What evidence binds: one version of one registry, and the digest of its files' manifest."""
 

@@ -32,10 +32,14 @@ def checked(world: World) -> World:
 def test_a_name_that_another_system_protects_too_is_refused(checked: World, others: str) -> None:
     theirs = credit(Promotion(("champion",), (), (others,)))
     checked.systems = (system(), system(theirs, id="credit", models=("credit",)))
-    with pytest.raises(Denied, match="is protected by system credit too, and income belongs to income") as refused:
-        api.gate(checked.services, REF, PRODUCTION)
-    assert refused.value.exit_code == ExitCode.SHUT
-    assert refused.value.hint == "let one system alone protect prod.income in aims.yaml"
+    decision = api.gate(checked.services, REF, PRODUCTION)
+    assert (decision.allowed, decision.exit_code) == (False, ExitCode.SHUT)
+    (shut,) = decision.blocking
+    assert shut.id == "target"
+    assert "is protected by system credit too, and income belongs to income" in shut.reason
+    assert shut.hint == "let one system alone protect prod.income in aims.yaml"
+    assert decision.digest is not None
+    assert api.show(checked.services, str(decision.digest))["predicate"]["verdict"] == "denied"
     with pytest.raises(Denied, match="is protected by system credit too"):
         api.promote(checked.services, REF, PRODUCTION, reason="ours")
     assert checked.registry.acted == []
@@ -45,8 +49,9 @@ def test_a_name_that_only_another_system_protects_is_refused_and_not_called_unpr
     ours = policy(promotion=Promotion(("champion",), (), ("live.*",)), text=b"the policy of income")
     theirs = credit(Promotion((), (), ("prod.*",)))
     checked.systems = (system(ours), system(theirs, id="credit", models=("credit",)))
-    with pytest.raises(Denied, match="is protected by system credit too"):
-        api.gate(checked.services, REF, PRODUCTION)
+    decision = api.gate(checked.services, REF, PRODUCTION)
+    assert "is protected by system credit too" in decision.explain()
+    assert not decision.allowed
 
 
 def test_an_alias_that_another_system_protects_too_is_each_models_own(checked: World) -> None:

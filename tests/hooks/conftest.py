@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from aims_mlops.errors import Denied
+from aims_mlops.model.decision import Refusal
 from aims_mlops.model.policy import Promotion
 from aims_mlops.model.subject import Target
 
@@ -31,6 +32,7 @@ class FakeGatekeeper:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     recorded: list[tuple[str, str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     broken: Exception | None = None
 
@@ -55,6 +57,10 @@ class FakeGatekeeper:
                 )
         yield
         self.recorded += [(name, version, str(target)) for version in versions]
+
+    def refused(self, refusal: Refusal) -> str:
+        self.refusals.append(refusal)
+        return "decision: sha256:0"
 
     def registered(self, name: str, version: str) -> None:
         if self.broken is not None:

@@ -232,9 +232,11 @@ def test_a_new_protected_name_is_refused_and_nothing_stays_behind(
 ) -> None:
     from mlflow.exceptions import MlflowException
 
-    assert "aims promote NAME/VERSION --to name:prod." in _denied(
-        lambda: client.create_registered_model(f"prod.{name}")
-    )
+    words = _denied(lambda: client.create_registered_model(f"prod.{name}"))
+    assert "aims promote NAME/VERSION --to name:prod." in words
+    assert "decision: sha256:0" in words
+    (refusal,) = guarded.refusals
+    assert (refusal.model, refusal.act, str(refusal.target)) == (f"prod.{name}", "create", f"name:prod.{name}")
     with pytest.raises(MlflowException, match="not found"):
         client.get_registered_model(f"prod.{name}")
 
@@ -305,6 +307,7 @@ def test_renaming_into_and_out_of_a_protected_name_is_refused(
     guarded.allowed = {(registered, "1", f"name:{target}")}
     client.rename_registered_model(registered, target)
     assert "is a protected name" in _denied(lambda: client.rename_registered_model(target, registered))
+    assert [(refusal.model, refusal.act) for refusal in guarded.refusals] == [(target, "rename")]
 
 
 def test_a_rename_into_a_protected_name_is_judged_for_every_version(

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Protocol
 
 from aims_mlops.errors import AimsError, UsageError
+from aims_mlops.model.decision import Refusal
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target
 
 _logger = logging.getLogger(__name__)
@@ -46,6 +47,10 @@ class Gatekeeper(Protocol):
 
         On entry raises an `AimsError` whose text is the whole readable refusal.
         """
+        ...
+
+    def refused(self, refusal: Refusal) -> str:
+        """Record a call that is refused whatever the evidence says; say where, or why not. Never raises for that."""
         ...
 
     def registered(self, name: str, version: str) -> None:
@@ -168,9 +173,11 @@ class Guard:
                     decided.enter_context(self._gatekeeper(call.registry).promotion(name, asked, target))
             yield
 
-    def refuse(self, message: str, hint: str) -> NoReturn:
-        """Refuse whatever the gate would say."""
-        raise denial(f"promotion refused: {message}", hint)
+    def refuse(self, call: Call, refusal: Refusal) -> NoReturn:
+        """Refuse whatever the gate would say about a version, and record that."""
+        with _FailClosed():
+            recorded = self._gatekeeper(call.registry).refused(refusal)
+        raise denial(f"promotion refused: {refusal.reason}\n  {recorded}", refusal.hint)
 
     def registered(self, call: Call, version: Any) -> None:
         """Start the checks of a new version, unless a promotion of ours made it. What breaks them is only said."""
@@ -253,10 +260,8 @@ def _create_model(guard: Guard, call: Call) -> Any:
     """Refuse a new protected name: an empty model would stay behind when its first version is refused."""
     name = call.text("name")
     if guard.registers_into_protected(call, name) and not _exists(call.store, call.arguments["name"]):
-        guard.refuse(
-            f"the name {name!r} is protected, and a new model there has no checked version",
-            f"aims promote NAME/VERSION --to name:{name}",
-        )
+        reason = f"the name {name!r} is protected, and a new model there has no checked version"
+        _refuse(guard, call, ("create", Target("name", name)), reason, f"aims promote NAME/VERSION --to name:{name}")
     return guard.carry_out(call)
 
 
@@ -269,10 +274,9 @@ def _create_version(guard: Guard, call: Call) -> Any:
         with guard.promotion(call, origin[0], [origin[1]], Target("name", name)):
             return guard.carry_out(call)
     if origin is None and guard.registers_into_protected(call, name):
-        guard.refuse(
-            f"the name {name!r} is protected, and {str(source)[:200]!r} is no registered version (models:/name/3)",
-            f"register the model under an unprotected name, then aims promote NAME/VERSION --to name:{name}",
-        )
+        reason = f"the name {name!r} is protected, and {str(source)[:200]!r} is no registered version (models:/name/3)"
+        hint = f"register the model under an unprotected name, then aims promote NAME/VERSION --to name:{name}"
+        _refuse(guard, call, ("create", Target("name", name)), reason, hint)
     version = guard.carry_out(call)
     guard.registered(call, version)
     return version
@@ -294,25 +298,33 @@ def _rename(guard: Guard, call: Call) -> Any:
     """Judge a rename by all that moves along: the name itself, aliases, stages, and every version."""
     old, new = call.text("name"), call.text("new_name")
     if guard.protects_name(call, old):
-        guard.refuse(
-            f"{old!r} is a protected name, and what was promoted into it would leave it",
-            "copy the version that you need under another name",
+        reason = f"{old!r} is a protected name, and what was promoted into it would leave it"
+        _refuse(
+            guard, call, ("rename", Target("name", old)), reason, "copy the version that you need under another name"
         )
     for target in _standing(call.store, call.arguments["name"]):
         if guard.protects(call, old, target) or guard.protects(call, new, target):
-            guard.refuse(
-                f"{old!r} holds the protected {target.kind} {target.value!r}, which would move along to {new!r}",
-                f"remove the {target.kind}, rename, and promote again: aims promote {new}/VERSION --to {target}",
-            )
+            reason = f"{old!r} holds the protected {target.kind} {target.value!r}, which would move along to {new!r}"
+            hint = f"remove the {target.kind}, rename, and promote again: aims promote {new}/VERSION --to {target}"
+            _refuse(guard, call, ("rename", target), reason, hint)
     if guard.protects_name(call, new):
         numbers = _numbers(call.store, call.arguments["name"])
         if not numbers:
-            guard.refuse(
-                f"{old!r} has no version, and {new!r} is protected", f"aims promote NAME/VERSION --to name:{new}"
+            reason, hint = (
+                f"{old!r} has no version, and {new!r} is protected",
+                f"aims promote NAME/VERSION --to name:{new}",
             )
+            _refuse(guard, call, ("rename", Target("name", new)), reason, hint)
         with guard.promotion(call, call.arguments["name"], numbers, Target("name", new)):
             return guard.carry_out(call)
     return guard.carry_out(call)
+
+
+def _refuse(guard: Guard, call: Call, tried: tuple[str, Target], reason: str, hint: str) -> NoReturn:
+    from mlflow.utils.workspace_context import get_request_workspace
+
+    workspace = get_request_workspace() or "default"
+    guard.refuse(call, Refusal(call.text("name"), *tried, reason, hint, workspace))
 
 
 def _origin(source: object) -> tuple[str, str] | None:

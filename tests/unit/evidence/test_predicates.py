@@ -10,12 +10,13 @@ import pytest
 from aims_mlops.evidence import predicates
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.gate import decide
-from aims_mlops.model.decision import RequirementStatus
+from aims_mlops.model.decision import ANONYMOUS, Actor, Refusal, RequirementStatus
 from aims_mlops.model.finding import CheckResult, Finding, Limit, Measure
 from aims_mlops.model.outcome import Outcome, Status
 from aims_mlops.model.subject import Target
 from tests.builders import CHAMPION, DATA, NOW, check_spec, dataset, policy, question, record, result, view
 
+PIPELINE = Actor("pipeline", "signature")
 MEASURE = Measure(
     "equalized_odds_difference",
     Outcome.PASSED,
@@ -162,7 +163,7 @@ def test_a_requirement_is_written_with_nulls_where_nothing_is_known() -> None:
 def test_a_decision_is_written_with_what_it_saw() -> None:
     answer = decide(question(), view(record(result("failed"))), now=NOW)
 
-    body = predicates.gate_decision(answer, actor="pipeline")
+    body = predicates.gate_decision(answer, actor=PIPELINE)
 
     assert body["to"] == {"alias": "champion"}
     assert (body["verdict"], body["exitCode"], body["enforcedBy"]) == ("denied", 1, "client")
@@ -176,18 +177,32 @@ def test_a_decision_is_written_with_what_it_saw() -> None:
 def test_a_decision_about_an_unclaimed_model_names_no_owner() -> None:
     answer = decide(replace(question(), claimants=()), view(), now=NOW)
 
-    assert predicates.gate_decision(answer, actor="pipeline")["owner"] is None
-    assert predicates.gate_decision(answer, actor="pipeline")["log"] == {"size": 0, "head": None}
+    assert predicates.gate_decision(answer, actor=PIPELINE)["owner"] is None
+    assert predicates.gate_decision(answer, actor=PIPELINE)["log"] == {"size": 0, "head": None}
 
 
 def test_a_promotion_names_the_decision_it_rests_on() -> None:
-    assert predicates.promotion(target=CHAMPION, decision=DATA, asked=None, reason="release", actor="owner") == {
+    assert predicates.promotion(target=CHAMPION, decision=DATA, asked=None, reason="release", actor=PIPELINE) == {
         "to": {"alias": "champion"},
         "decision": DATA,
         "asked": None,
         "reason": "release",
-        "actor": "owner",
+        "actor": "pipeline",
+        "actorVia": "signature",
     }
+
+
+def test_a_refusal_is_written_as_a_decision_that_judged_no_version() -> None:
+    refused = Refusal("prod.income", "create", Target("name", "prod.income"), "there is no version", "promote one")
+
+    body = predicates.refusal(refused, actor=ANONYMOUS, at=NOW, enforced_by="server")
+
+    assert (body["act"], body["verdict"], body["exitCode"]) == ("create", "denied", 1)
+    assert (body["actor"], body["actorVia"], body["enforcedBy"]) == ("anonymous", "none", "server")
+    assert body["to"] == {"name": "prod.income"}
+    (item,) = body["requirements"]
+    assert (item["status"], item["reason"], item["hint"]) == ("failed", "there is no version", "promote one")
+    assert canonical(body)
 
 
 @pytest.mark.parametrize("target", [CHAMPION, Target("stage", "Production"), Target("name", "prod.income")], ids=str)
