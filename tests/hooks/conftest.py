@@ -138,8 +138,10 @@ def sqlite_registry(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.M
 def use_mlflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
     """Point MLflow's fluent functions at a tracking and a registry URI, and back."""
     import mlflow
+    from mlflow.tracking._tracking_service import utils
 
-    before = mlflow.get_tracking_uri(), os.environ.get("MLFLOW_REGISTRY_URI")
+    # MLflow has no way of unsetting it: setting the default again would make this folder's default everybody's.
+    monkeypatch.setattr(utils, "_tracking_uri", utils._tracking_uri)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
 
     def use(tracking: str, registry: str) -> None:
@@ -151,7 +153,6 @@ def use_mlflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str],
     yield use
     while mlflow.active_run() is not None:
         mlflow.end_run()
-    mlflow.set_tracking_uri(before[0])
     mlflow.set_registry_uri("")
     os.environ.pop("MLFLOW_REGISTRY_URI", None)
     os.environ.pop("MLFLOW_TRACKING_URI", None)
