@@ -8,13 +8,14 @@ The door for everybody; each verb is loaded when it is first used, so that impor
     result = aims.check("income/3")                  # result.outcome, .failed, ["id"].measures
     decision = aims.gate("income/3", to="champion")  # decision.allowed, .requirements, .explain()
     aims.promote(decision, reason="release 2026.11") # decides again under lock
+    model = aims.load_model("models:/income@champion")  # only where bytes and decision hold
 """
 
 from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from aims_mlops.model.decision import Decision
     from aims_mlops.model.report import CheckReport
 
-__all__ = ["attach", "autolog", "check", "gate", "promote"]
+__all__ = ["attach", "autolog", "check", "gate", "load_model", "promote"]
 __version__ = "0.1.0"
 
 
@@ -81,8 +82,35 @@ def promote(decision: Decision, *, reason: str = "", config: str | Path | None =
     from aims_mlops import api
     from aims_mlops.model.subject import ModelRef
 
-    ref = ModelRef(decision.version.name, version=decision.version.version)
+    ref = ModelRef(decision.moves.name, version=decision.moves.version)
     return api.promote(_services(config), ref, decision.target, reason=reason, asked=decision)
+
+
+def load_model(uri: str, *, servers: tuple[str, ...] | list[str] = (), config: str | Path | None = None) -> Any:
+    """Load a promoted model as `mlflow.pyfunc` does, only where its bytes and the decision behind it both hold.
+
+    `uri` is `models:/income@champion`, or a version that holds a protected alias, stage or name. `servers` names the
+    people of aims.yaml whose decisions alone count, where a server enforces. Raises `VerificationError` for what does
+    not hold; nothing of the model is loaded then. The model runs in this process: verified is not harmless.
+    """
+    import tempfile
+    import weakref
+    from pathlib import Path
+
+    from aims_mlops import api, wiring
+    from aims_mlops.model.subject import ModelRef
+
+    # A model may read its files as late as when it predicts, so they stay as long as it does.
+    folder = tempfile.TemporaryDirectory(prefix="aims-")
+    copy = Path(folder.name) / "model"
+    try:
+        api.verified_copy(_services(config), ModelRef.parse(uri), copy, servers=tuple(servers))
+        model = wiring.platform().load(copy)
+    except BaseException:
+        folder.cleanup()
+        raise
+    weakref.finalize(model, folder.cleanup)
+    return model
 
 
 def _services(config: str | Path | None) -> _Services:

@@ -68,6 +68,10 @@ class RegistryError(CannotDecide):
     """The model registry is away, answered with an error, or does not know the model."""
 
 
+class FilesGone(RegistryError):
+    """The registry knows the version, and its files are no longer where it says."""
+
+
 class StoreError(CannotDecide):
     """The evidence store is away, read-only, locked or full."""
 
@@ -81,6 +85,10 @@ class PredictorError(CannotDecide):
 
     detail: str = ""
     """What the model printed last. For the terminal only: it may quote a row, so it stays out of evidence."""
+
+
+class NotifyError(CannotDecide):
+    """People could not be told. Whatever they were to be told of stands all the same."""
 
 
 class MissingExtra(CannotDecide):

@@ -6,6 +6,7 @@ The rules, in this order; each requirement is looked at even where an earlier on
 2. `owner`: that system has an active person as owner, and a deputy too where its risk class is high.
 3. `integrity`: the version's files could be digested; the log has no hole and nothing in it was changed.
    `target`: no other system protects the target too; listed only where one does.
+   `actor`: somebody vouches for who asks; listed only where the policy demands it (`authenticated: true`).
 4. Each check of the policy: the newest trusted result bound to exactly this version and these bytes decides.
 5. Each human record of the policy: likewise.
 6. A policy without a required check or record allows nothing.
@@ -23,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aims_mlops.evidence.record import EvidenceView, Record
-from aims_mlops.model.decision import Decision, RequirementStatus
+from aims_mlops.model.decision import Actor, Decision, RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.model.policy import CheckSpec, Policy, RecordSpec
@@ -58,6 +59,10 @@ class Question:
     """The files themselves are refused (a link, an odd name), rather than out of reach."""
     shared_with: str | None = None
     """Another system that protects the target too."""
+    caller: Actor | None = None
+    """Who asked; None is nobody known."""
+    on: ModelVersion | None = None
+    """The version that is to be promoted, where it is a copy: `version` is then its source, by which it is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforce
         look = _Look(question, evidence, system, now)
         found += [_owner(system, question.people), _integrity(question, evidence, now)]
         found += [_shared(question, system)] if question.shared_with is not None else []
+        found += [_actor(question.caller)] if system.policy.promotion.authenticated else []
         found += [_check(spec, look) for spec in system.policy.checks]
         found += [_record(spec, look) for spec in system.policy.records]
         if not any(item.required for item in found if item.kind != "builtin"):
@@ -104,6 +110,7 @@ def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforce
         log_size=evidence.size,
         log_head=evidence.head,
         enforced_by=enforced_by,
+        on=question.on,
     )
 
 
@@ -115,6 +122,18 @@ def _verdict(found: Sequence[RequirementStatus], *, hole: bool) -> Verdict:
         return Verdict.DENIED
     waived = any(item.status is Status.WAIVED for item in found)
     return Verdict.ALLOWED_BY_WAIVER if waived else Verdict.ALLOWED
+
+
+def _actor(caller: Actor | None) -> RequirementStatus:
+    if caller is not None and caller.authenticated:
+        return RequirementStatus("actor", "builtin", Status.PASSED, reason=f"{caller.name}, by {caller.via}")
+    return RequirementStatus(
+        "actor",
+        "builtin",
+        Status.MISSING,
+        reason="the policy wants to know who promotes, and nobody vouches for the caller",
+        hint="sign in: the server needs basic-auth or a trusted proxy for it (AIMS_AUTH, AIMS_TRUSTED_PROXY)",
+    )
 
 
 def _shared(question: Question, system: System) -> RequirementStatus:
@@ -186,7 +205,7 @@ def _integrity(question: Question, evidence: EvidenceView, now: datetime) -> Req
     changed = [fault.what for fault in evidence.faults if fault.kind != "hole"]
     if changed:
         return shut(Status.UNTRUSTED, f"the evidence was changed: {_some(changed)}", look)
-    latest = max((record.captured_at for record in evidence.records), default=now)
+    latest = max([record.captured_at for record in evidence.records] + [evidence.latest or now], default=now)
     if latest > now + CLOCK_SKEW:
         reason = f"evidence was recorded {duration_text(latest - now)} from now: the clock was set back"
         return shut(Status.UNTRUSTED, reason, "set this machine's clock, then ask again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,8 +74,18 @@ class EvidenceStore(Protocol):
     """Keeps envelopes and the chain of leaves over them. Append only. Raises `StoreError`."""
 
     @property
+    def enforces(self) -> bool:
+        """Whether a server keeps it that decides by itself: a decision that is taken here binds nobody then."""
+        ...
+
+    @property
     def place(self) -> str:
         """Where it is, for people; without password."""
+        ...
+
+    @property
+    def enforces(self) -> bool:
+        """Whether a server keeps this store that decides by itself: a decision taken here then binds nobody."""
         ...
 
     def registry_id(self) -> str:
@@ -86,8 +96,16 @@ class EvidenceStore(Protocol):
         """Store envelope and leaf in one transaction, then move the outside head. Idempotent by payload digest."""
         ...
 
+    def reading(self) -> AbstractContextManager[None]:
+        """Let what this thread reads inside the `with` go over one connection, each time in the newest state."""
+        ...
+
     def leaves(self, start: int = 0) -> Iterator[bytes]:
         """Yield the stored leaves' bytes in their order, as they stand."""
+        ...
+
+    def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
+        """Return the leaves' bytes at these places, as they stand; a place that is empty is left out."""
         ...
 
     def head(self) -> Head | None:
@@ -103,13 +121,25 @@ class EvidenceStore(Protocol):
         ...
 
     def find(
-        self, *, model: str | None = None, version: str | None = None, system: str | None = None
+        self,
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        system: str | None = None,
+        newest: int | None = None,
     ) -> Sequence[Digest]:
-        """Return payload digests by the look-up columns, oldest first. A view: nothing decides from it."""
+        """Return payload digests by the look-up columns, oldest first; only so many of the newest where it is said.
+
+        A view: nothing decides from it.
+        """
         ...
 
-    def envelope_digests(self) -> Mapping[str, Digest]:
-        """Return the digest of every envelope's bytes as they stand, by the digest of its payload."""
+    def versions(self) -> Collection[tuple[str, str]]:
+        """Return model and number of every version that a statement is about, by the look-up columns. A view too."""
+        ...
+
+    def envelope_digests(self, payloads: Collection[Digest] | None = None) -> Mapping[str, Digest]:
+        """Return the digests of envelopes' bytes as they stand, by the digest of the payload: of these, or of all."""
         ...
 
     def put_blob(self, content: bytes) -> Digest:
@@ -134,6 +164,22 @@ class Snapshot:
     digest: Digest
 
 
+@dataclass(frozen=True)
+class Standing:
+    """One thing that holds now: a version has an alias or a stage, or lies under a name of interest."""
+
+    version: ModelVersion
+    target: Target
+
+
+class Notifier(Protocol):
+    """Tells people. Raises `NotifyError` where nobody could be told."""
+
+    def notify(self, title: str, text: str) -> None:
+        """Send a short plain text to every address that it knows."""
+        ...
+
+
 class ModelRegistry(Protocol):
     """The platform that holds models. Raises `RegistryError`."""
 
@@ -153,8 +199,19 @@ class ModelRegistry(Protocol):
         """Return a predictor that runs the snapshot in a process without secrets."""
         ...
 
+    def standing(self, registry_id: str, *, names: Callable[[str], bool]) -> Iterator[Standing]:
+        """Yield what holds now: every alias of every registered model, every version's stage, `None` left out.
+
+        Where `names` takes a model's name, each of its versions is yielded as `Target("name", model)` too.
+        """
+        ...
+
     def act(self, version: ModelVersion, target: Target) -> None:
         """Carry a promotion out: set the alias or stage, or copy into the protected name."""
+        ...
+
+    def remove(self, version: ModelVersion, target: Target) -> None:
+        """Take an alias away from a version, or bring it out of a stage. Raises `UsageError` for a name."""
         ...
 
     def publish(self, version: ModelVersion, files: Mapping[str, bytes], tags: Mapping[str, str]) -> None:

@@ -5,25 +5,31 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 from aims_mlops.errors import CannotDecide, RegistryError, SigningError, UsageError
 from aims_mlops.ports import ModelRegistry
 
 if TYPE_CHECKING:
+    from aims_mlops.adapters.listener import Webhook
+    from aims_mlops.adapters.listener import Webhook
     from aims_mlops.adapters.signers import KeyRow
-    from aims_mlops.adapters.sql_store import SqlEvidenceStore
-    from aims_mlops.api import Gatekeeper, Services
+    from aims_mlops.api import Gatekeeper, Server, Services
     from aims_mlops.data.duckdb_engine import DuckEngine
+    from aims_mlops.evidence.configuration import Administrators, Bundle
+    from aims_mlops.model.decision import Actor
+    from aims_mlops.model.examination import Examination
     from aims_mlops.model.policy import Policy
     from aims_mlops.model.register import Project
     from aims_mlops.model.report import CheckReport
+    from aims_mlops.model.serving import ServerOptions
     from aims_mlops.plugin import Check
-    from aims_mlops.ports import Signer
+    from aims_mlops.ports import EvidenceStore, Notifier, Signer
 
 MEMORY_LIMIT = "1GB"
 """What the embedded engine may take before it spills to disk; AIMS_MEMORY_LIMIT sets another."""
@@ -48,6 +54,26 @@ class Platform(Protocol):
 
     def autolog(self, gatekeeper: Callable[[str | None], Gatekeeper], *, disable: bool = False) -> None:
         """Hook registration and promotion in this process; `gatekeeper` is asked for by the registry's address."""
+        ...
+
+    def load(self, folder: Path) -> Any:
+        """Load a verified model from a folder."""
+        ...
+
+    def server_command(self, options: ServerOptions) -> str:
+        """Return the command line of an enforcing server; raise an `AimsError` where it could not enforce."""
+        ...
+
+    def serve(self, options: ServerOptions) -> NoReturn:
+        """Become that server."""
+        ...
+
+    def examine(self, uri: str | None = None, *, tracking_uri: str | None = None) -> Examination:
+        """Find out whether the server at an address enforces the gate."""
+        ...
+
+    def webhook(self, secret: bytes) -> Webhook:
+        """Return who says whether a delivery of the platform's webhooks is genuine; refuse a secret that is too short."""
         ...
 
 
@@ -79,11 +105,32 @@ def project(config: Path | None = None) -> Project:
     return load(find(explicit=config), checks())
 
 
-def store(of: Project) -> SqlEvidenceStore:
-    """Return the evidence store of a project: AIMS_STORE, else `store:` in aims.yaml, else aims.db beside it."""
-    from aims_mlops.adapters.stores import DEFAULT, open_store
+def bundle(config: Path | None = None) -> Bundle:
+    """Find aims.yaml and pack it with every file that it names and that decides; raise `ConfigError`."""
+    from aims_mlops.config import find, pack
 
-    return open_store(os.environ.get("AIMS_STORE") or of.store or DEFAULT, root=of.root)
+    return pack(find(explicit=config), checks())
+
+
+def load_bundle(packed: Bundle) -> Project:
+    """Read a configuration from its bytes alone; raise `ConfigError`."""
+    from aims_mlops.config import load_bundle as load
+
+    return load(packed, checks())
+
+
+def administrators(environment: Mapping[str, str] | None = None) -> Administrators:
+    """Read AIMS_ADMIN_KEYS and AIMS_ADMIN_THRESHOLD; raise `UsageError` where they make no sense or are not set."""
+    from aims_mlops.config import administrators as read
+
+    return read(environment)
+
+
+def store(of: Project) -> EvidenceStore:
+    """Return the evidence store of a project: AIMS_STORE, else `store:` in aims.yaml, else aims.db beside it."""
+    from aims_mlops.adapters.stores import DEFAULT, evidence_store
+
+    return evidence_store(os.environ.get("AIMS_STORE") or of.store or DEFAULT, root=of.root)
 
 
 def signer(of: Project, person: str | None = None) -> Signer:
@@ -217,7 +264,10 @@ def services(
 
 
 def reports(report: CheckReport, policy: Policy) -> Mapping[str, bytes]:
-    """Render what is attached to a version for people: per check a page and the same numbers as JSON."""
+    """Render what is attached to a version for people: per check a page and the same numbers as JSON.
+
+    Each lies in a folder named by the digest of the statement that it shows; without a statement there is none.
+    """
     import json
 
     from aims_mlops.views.html import check_html
@@ -226,6 +276,8 @@ def reports(report: CheckReport, policy: Policy) -> Mapping[str, bytes]:
     wire: dict[str, Any] = check_report(report)
     files = {}
     for result, numbers in zip(report.results, wire["results"], strict=True):
+        if result.evidence is None:
+            continue
         page = check_html(
             result,
             model=report.version.label,
@@ -233,8 +285,9 @@ def reports(report: CheckReport, policy: Policy) -> Mapping[str, bytes]:
             system=report.system,
             policy_digest=policy.digest,
         )
-        files[f"{result.id}.html"] = page.encode()
-        files[f"{result.id}.json"] = json.dumps(numbers, indent=1, allow_nan=False).encode()
+        # A folder for each statement: a server that freezes evidence takes no file of the same name again.
+        files[f"{result.evidence.hex}/{result.id}.html"] = page.encode()
+        files[f"{result.evidence.hex}/{result.id}.json"] = json.dumps(numbers, indent=1, allow_nan=False).encode()
     return files
 
 
@@ -249,6 +302,97 @@ def gatekeeper(registry_uri: str | None = None) -> Gatekeeper:
         say=_say,
         show=lambda report: _say(registered_message(report)),
     )
+
+
+def server(
+    registry: ModelRegistry, *, caller: Callable[[], Actor], environment: Mapping[str, str] | None = None
+) -> Server:
+    """Build what a server decides with, from its environment: AIMS_ADMIN_KEYS, AIMS_STORE, AIMS_STATE and AIMS_KEYS.
+
+    Raises an `AimsError` for each that is missing or wrong. The configuration is read when it is first needed.
+    """
+    from aims_mlops.adapters.pin_file import NAME, PinFile
+    from aims_mlops.adapters.signers import choose_signer
+    from aims_mlops.adapters.stores import open_store
+    from aims_mlops.api import AppliedConfiguration, KnownLog, Server, Services
+    from aims_mlops.config import administrators, load_bundle
+
+    given = os.environ if environment is None else environment
+    state, keys = Path(_needed(given, "AIMS_STATE")), Path(_needed(given, "AIMS_KEYS"))
+    kept = open_store(_needed(given, "AIMS_STORE"), root=state, head_folder=state)
+    log = KnownLog(kept)
+    applied = AppliedConfiguration(
+        kept, administrators(given), load=lambda bundle: load_bundle(bundle, checks()), pin=PinFile(state / NAME)
+    )
+
+    def services_of(found: Project) -> Services:
+        own = choose_signer(found, keys, person=given.get("AIMS_SIGNER"))
+        return Services(
+            project=found,
+            store=kept,
+            registry=registry,
+            signer=lambda: own,
+            engine=engine,
+            checks=checks(),
+            clock=lambda: datetime.now(UTC),
+            log=log,
+        )
+
+    return Server(applied, services_of, caller=caller, log=log)
+
+
+def rehearse_server(registry: ModelRegistry, environment: Mapping[str, str]) -> None:
+    """Do once what a server will do, and raise an `AimsError` where it could not enforce: its settings, store and key.
+
+    A configuration that was not applied yet is only said: such a server refuses every promotion, which is safe.
+    """
+    from aims_mlops.api import NotApplied
+    from aims_mlops.model.decision import ANONYMOUS
+
+    built = server(registry, caller=lambda: ANONYMOUS, environment={**os.environ, **environment})
+    built.log.store.registry_id()
+    try:
+        found = built.now()
+    except NotApplied as error:
+        _say(f"every promotion will be refused: {error}\n  next: {error.hint}")
+        return
+    built.must_be_trusted(found)
+    found.signer().sign(b"rehearsal")
+
+
+def _needed(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        raise UsageError(
+            f"{name} is not set, and a server that enforces the gate needs it",
+            hint="aims server sets it from its options; docs/how-to/run-a-server.md lists all of them",
+        )
+    return value
+
+
+def notifier() -> Notifier | None:
+    """Return who tells people: the addresses in AIMS_NOTIFY, set apart by blanks; None where there are none."""
+    addresses = os.environ.get("AIMS_NOTIFY", "").split()
+    if not addresses:
+        return None
+    from aims_mlops.adapters.notifier import AppriseNotifier
+
+    return AppriseNotifier(addresses)
+
+
+def listener(address: str, secret_file: Path, delivered: Callable[[], None]) -> AbstractContextManager[int]:
+    """Return a `with` that listens for signed webhooks of the platform and yields its port; read the secret now."""
+    from aims_mlops.adapters.listener import listening, parse_address
+    from aims_mlops.adapters.private_files import read_private
+
+    try:
+        secret = read_private(secret_file)
+    except OSError as error:
+        raise UsageError(
+            f"--secret-file {secret_file} cannot be read ({error.strerror})",
+            hint=f"(umask 077; openssl rand -base64 32 > {secret_file}) makes one",
+        ) from error
+    return listening(parse_address(address), platform().webhook(secret.strip()), delivered)
 
 
 def _say(text: str) -> None:

@@ -57,14 +57,19 @@ class HeadFile:
         return file_lock(self.path.with_name(self.path.name + ".lock"), what=str(self.path))
 
     def _replace(self, head: Head) -> None:
-        fresh = self.path.with_name(self.path.name + ".new")
-        try:
-            fresh.unlink(missing_ok=True)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(head.to_bytes())
-                file.flush()
-                os.fsync(descriptor)
-            fresh.replace(self.path)
-        except OSError as error:
-            raise explain_os_error(error, self.path) from error
+        replace_file(self.path, head.to_bytes())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole and to the disk before it takes its name; the caller holds its lock. Raises `StoreError`."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        fresh.replace(path)
+    except OSError as error:
+        raise explain_os_error(error, path) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import select
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, func, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, ProcessEngine
 from aims_mlops.errors import AimsError, StoreError
 from aims_mlops.plugin import require
 
 _log = logging.getLogger(__name__)
+
+_TRUSTED_SECONDS = 1.0
+"""A connection that was used so recently is not asked whether it lives."""
 
 # Advisory locks belong to a whole database; the schema's name keeps two stores in one database apart.
 _KEY = "hashtextextended(concat_ws('/', 'aims-mlops', current_schema(), CAST(:name AS text)), 0)"
@@ -51,6 +57,10 @@ class PostgresDatabase:
         """Whether there is anything to connect to: connecting tells."""
         return True
 
+    def reading(self) -> Connection:
+        """Return a connection that begins no transaction: each question sees the newest state."""
+        return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
     def prepare(self) -> None:
         """Do nothing: databases are made by their administrators."""
 
@@ -58,11 +68,15 @@ class PostgresDatabase:
         """Take the writers' advisory lock, which the end of the transaction gives back."""
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_KEY})"), {"name": "append"})
 
-    def now(self, connection: Connection) -> datetime:
-        """Read the server's clock, as it is now and not as the transaction began."""
-        moment = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-        assert isinstance(moment, datetime)
-        return moment
+    @property
+    def clock(self) -> ColumnElement[Any]:
+        """The server's clock, as it is when it is asked and not as the transaction began."""
+        return func.clock_timestamp()
+
+    def moment(self, said: Any) -> datetime:
+        """Return what the server's clock said."""
+        assert isinstance(said, datetime)
+        return said
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -71,8 +85,8 @@ class PostgresDatabase:
             key = {"name": f"lock/{name}"}
             try:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
-                connection.execute(text(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}"))
-                connection.execute(text(f"SELECT pg_advisory_lock({_KEY})"), key)
+                # In this order: the columns of a row are computed one after the other.
+                connection.execute(text(f"SELECT {_waiting(LOCK_SECONDS)}, pg_advisory_lock({_KEY})"), key)
             except SQLAlchemyError as error:
                 connection.invalidate()
                 raise self._explain_lock(error, name) from error
@@ -114,11 +128,15 @@ class PostgresDatabase:
         )
 
     def _release(self, connection: Connection, key: dict[str, str]) -> None:
+        # A connection that is perhaps still locked, or waits longer than others, must not go back to the pool.
         try:
-            connection.execute(text(f"SELECT pg_advisory_unlock({_KEY})"), key)
+            given_back = connection.execute(
+                text(f"SELECT pg_advisory_unlock({_KEY}), {_waiting(self._busy_seconds)}"), key
+            )
+            if given_back.one()[0] is True:
+                return
         except SQLAlchemyError as error:
             _log.warning("the lock %r was lost with its connection: %s", key["name"], self.explain(error))
-        # With its longer timeout, and perhaps still locked, this connection must not go back to the pool.
         connection.invalidate()
 
 
@@ -128,12 +146,44 @@ def _make_engine(url: URL, busy_seconds: float) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         isolation_level="READ COMMITTED",
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={} if "connect_timeout" in url.query else {"connect_timeout": int(BUSY_SECONDS)},
     )
     event.listen(engine, "connect", partial(_limit_waiting, busy_seconds))
+    event.listen(engine, "checkin", _note_time)
+    event.listen(engine, "checkout", _refuse_dead)
     return engine
+
+
+def _note_time(_driver: object, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _refuse_dead(driver: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Let the pool open another connection where the server has given this one up.
+
+    A server that ends a connection says so on it, which is seen without asking. One that went away in silence is found
+    by asking, where the connection has lain for more than a moment: a question costs a round trip each time.
+    """
+    idle = time.monotonic() - record.info.get("used", 0.0)
+    try:
+        if driver.closed or select.select([driver.fileno()], [], [], 0)[0]:
+            raise DisconnectionError("the server has ended this connection")
+        if idle > _TRUSTED_SECONDS and "used" in record.info:
+            driver.execute("SELECT 1")
+            driver.rollback()
+    except (OSError, ValueError, _driver_error()) as error:
+        raise DisconnectionError("the server no longer answers on this connection") from error
+
+
+def _driver_error() -> type[Exception]:
+    from psycopg import Error
+
+    return Error
+
+
+def _waiting(seconds: float) -> str:
+    return f"set_config('lock_timeout', '{int(seconds * 1000)}', false)"
 
 
 def _limit_waiting(busy_seconds: float, driver: Any, _record: object) -> None:

@@ -6,9 +6,9 @@ import os
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from aims_mlops.errors import AimsError
@@ -43,6 +43,10 @@ class Database(Protocol):
         """Whether there is anything that could be connected to."""
         ...
 
+    def reading(self) -> Connection:
+        """Return a connection that begins no transaction: each question sees the newest state."""
+        ...
+
     def prepare(self) -> None:
         """Make the place where tables can be created."""
         ...
@@ -51,8 +55,13 @@ class Database(Protocol):
         """Keep every other writer out until the transaction ends."""
         ...
 
-    def now(self, connection: Connection) -> datetime:
-        """Read the store's clock."""
+    @property
+    def clock(self) -> ColumnElement[Any]:
+        """What reads the store's clock as a part of a question."""
+        ...
+
+    def moment(self, said: Any) -> datetime:
+        """Return the time that `clock` said."""
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:

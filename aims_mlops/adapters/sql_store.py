@@ -8,12 +8,14 @@ leaf that nobody was told of and a head that lags behind it; the next append of 
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Select, cast, insert, inspect, select
+from sqlalchemy import Connection, LargeBinary, Select, bindparam, cast, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aims_mlops.adapters.head_file import BEFORE_FIRST, HeadFile
@@ -28,18 +30,45 @@ from aims_mlops.ports import Entry
 _log = logging.getLogger(__name__)
 
 _BATCH = 1000
+_ASKED = 500
+"""How many keys one question names: databases limit the parameters of a statement."""
 _LOOK = (
     "`aims evidence verify` tells what is missing or changed; put the newest copy back: nothing is appended until then"
 )
+
+_LEAF = cast(LEAF.c.leaf, LargeBinary)
+_ENVELOPE = cast(ENVELOPE.c.envelope, LargeBinary)
+_REGISTRY_ID = select(META.c.value).where(META.c.key == "registry_id")
+_LAST = select(_LEAF).order_by(LEAF.c.seq.desc()).limit(1)
+_NOW = select(_REGISTRY_ID.scalar_subquery(), _LAST.scalar_subquery())
+_BEFORE_APPEND = select(
+    *_NOW.selected_columns,
+    select(_LEAF).where(LEAF.c.payload == bindparam("payload")).scalar_subquery(),
+    select(_ENVELOPE).where(ENVELOPE.c.payload == bindparam("payload")).scalar_subquery(),
+)
+"""All that an append has to know, in one question: each costs a server's round trip while the others wait."""
+_NEW_LEAF, _NEW_ENVELOPE = insert(LEAF), insert(ENVELOPE)
+_ENVELOPE_OF = select(_ENVELOPE).where(ENVELOPE.c.payload == bindparam("asked"))
+_ENVELOPES_OF = select(ENVELOPE.c.payload, _ENVELOPE).where(ENVELOPE.c.payload.in_(bindparam("asked", expanding=True)))
+_LEAVES_AT = select(LEAF.c.seq, _LEAF).where(LEAF.c.seq.in_(bindparam("asked", expanding=True)))
+_BLOB_OF = select(cast(BLOB.c.content, LargeBinary)).where(BLOB.c.digest == bindparam("asked"))
 
 
 class SqlEvidenceStore:
     """`ports.EvidenceStore` over a database. Signatures and payloads are not looked at: bytes in, bytes out."""
 
+    enforces = False
+    """A database decides nothing."""
+
+    enforces = False
+
     def __init__(self, database: Database) -> None:
         """Connect to nothing yet: the first write makes the tables, and a reader needs none."""
         self._database = database
         self._tables_seen = False
+        self._held = threading.local()
+        self._id_seen: str | None = None
+        self._before_append = select(*_BEFORE_APPEND.selected_columns, database.clock)
         self.head_was_pinned_now = False
         """Whether this object took the log's head for true because this host had never seen one."""
 
@@ -49,7 +78,12 @@ class SqlEvidenceStore:
         return self._database.place
 
     def registry_id(self) -> str:
-        """Return the registry's UUID; makes the store where there is none. Raises `StoreError`."""
+        """Return the registry's UUID; makes the store where there is none. Raises `StoreError`.
+
+        Read once, since it never changes: `head` and `append` refuse a store that says another one later.
+        """
+        if self._id_seen is not None and self._tables_seen and self._database.there():
+            return self._id_seen
         with self._reading() as connection:
             if connection is not None:
                 return self._registry_id(connection)
@@ -63,24 +97,39 @@ class SqlEvidenceStore:
         the outside head has seen. Not checked: that the payload's digest is that of the envelope's payload.
         """
         with self._writing() as connection:
-            registry_id = self._registry_id(connection)
+            row = connection.execute(self._before_append, {"payload": str(entry.payload)}).one()
+            registry_id, last = self._said_id(row[0]), self._stored(row[1])
             head_file = self._head_file(registry_id)
-            last = self._last(connection)
             self._hold_to_head(connection, head_file, last, registry_id)
-            stored = self._known(connection, entry.payload)
+            stored = self._known(row[2], entry.payload)
             if stored is None:
+                self._must_be_ours(row[3], entry)
                 if last is None:
                     head_file.write(Head(BEFORE_FIRST, genesis(registry_id)))
-                stored = last = self._insert(connection, entry, last, registry_id)
+                stored = last = self._insert(connection, entry, last, registry_id, now=self._database.moment(row[4]))
+                if row[3] is None:
+                    new = {"payload": str(entry.payload), "envelope": entry.envelope}
+                    connection.execute(_NEW_ENVELOPE, new)
         assert last is not None
         head_file.advance(Head(last.leaf.seq, last.digest))
         return stored
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let what this thread reads inside the `with` go over one connection, each time in the newest state."""
+        with self._reading() as connection:
+            outer = getattr(self._held, "connection", None)
+            self._held.connection = connection
+            try:
+                yield
+            finally:
+                self._held.connection = outer
 
     def leaves(self, start: int = 0) -> Iterator[bytes]:
         """Yield the leaves' bytes from `start` on, as they stand. Ask for `head()` before, since a log may grow."""
         seen = start - 1
         # The cast reads whatever SQL may have put there: text in place of bytes is for `walk` to report.
-        query = select(LEAF.c.seq, cast(LEAF.c.leaf, LargeBinary)).order_by(LEAF.c.seq).limit(_BATCH)
+        query = select(LEAF.c.seq, _LEAF).order_by(LEAF.c.seq).limit(_BATCH)
         while True:
             rows = self._rows(query.where(LEAF.c.seq > seen))
             for seq, leaf in rows:
@@ -89,6 +138,10 @@ class SqlEvidenceStore:
             if len(rows) < _BATCH:
                 return
 
+    def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
+        """Return the leaves' bytes at these places, as they stand; a place that is empty is left out."""
+        return {seq: bytes(leaf) for seq, leaf in self._asked(_LEAVES_AT, list(places))}
+
     def head(self) -> Head | None:
         """Return the head kept outside the database; None where none is.
 
@@ -96,13 +149,13 @@ class SqlEvidenceStore:
         Raises `VerificationError` for a head file that is damaged.
         """
         with self._reading() as connection:
-            registry_id = "" if connection is None else self._registry_id(connection)
-            last = None if connection is None else self._last(connection)
+            row = None if connection is None else connection.execute(_NOW).one()
+            registry_id, last = ("", None) if row is None else (self._said_id(row[0]), row[1])
         if connection is None and self._database.trusts_first_use:
             return None
         kept = self._head_file(registry_id).read()
         if kept is None and last is not None and self._database.trusts_first_use:
-            kept = self._trust_first_use(last)
+            kept = self._trust_first_use(self._stored(last))
             self._head_file(registry_id).advance(kept)
         return None if kept is None or kept.seq == BEFORE_FIRST else kept
 
@@ -112,14 +165,19 @@ class SqlEvidenceStore:
 
     def envelope(self, payload: Digest) -> bytes | None:
         """Return an envelope's bytes by the digest of its payload, as they stand; None where there is none."""
-        query = select(cast(ENVELOPE.c.envelope, LargeBinary)).where(ENVELOPE.c.payload == str(payload))
-        return next((bytes(row[0]) for row in self._rows(query)), None)
+        return next((bytes(row[0]) for row in self._rows(_ENVELOPE_OF, asked=str(payload))), None)
 
-    def envelope_digests(self) -> Mapping[str, Digest]:
-        """Return the digest of every envelope's bytes as they stand, by the payload digest it is filed under."""
+    def envelope_digests(self, payloads: Collection[Digest] | None = None) -> Mapping[str, Digest]:
+        """Return the digests of envelopes' bytes as they stand, by the payload that each is filed under.
+
+        Of these payloads, or of all that there are; what is not there is left out.
+        """
         found: dict[str, Digest] = {}
         last = ""
-        query = select(ENVELOPE.c.payload, cast(ENVELOPE.c.envelope, LargeBinary)).order_by(ENVELOPE.c.payload)
+        if payloads is not None:
+            asked = self._asked(_ENVELOPES_OF, [str(item) for item in payloads])
+            return {payload: Digest.of(bytes(held)) for payload, held in asked}
+        query = select(ENVELOPE.c.payload, _ENVELOPE).order_by(ENVELOPE.c.payload)
         while True:
             rows = self._rows(query.where(ENVELOPE.c.payload > last).limit(_BATCH))
             for payload, envelope in rows:
@@ -128,18 +186,34 @@ class SqlEvidenceStore:
                 return found
 
     def find(
-        self, *, model: str | None = None, version: str | None = None, system: str | None = None
+        self,
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        system: str | None = None,
+        newest: int | None = None,
     ) -> Sequence[Digest]:
-        """Return payload digests by the look-up columns, oldest first. A view: nothing decides from it."""
-        query = select(LEAF.c.payload).order_by(LEAF.c.seq)
+        """Return payload digests by the look-up columns, oldest first; only so many of the newest where it is said.
+
+        A view: nothing decides from it.
+        """
+        query = select(LEAF.c.payload).order_by(LEAF.c.seq.desc()).limit(newest)
         for column, value in ((LEAF.c.model, model), (LEAF.c.version, version), (LEAF.c.system, system)):
             if value is not None:
                 query = query.where(column == value)
-        return tuple(self._digest(row[0]) for row in self._rows(query))
+        return tuple(self._digest(row[0]) for row in reversed(self._rows(query)))
+
+    def versions(self) -> Collection[tuple[str, str]]:
+        """Return model and number of every version that a statement is about, by the look-up columns. A view too."""
+        query = select(LEAF.c.model, LEAF.c.version).distinct()
+        rows = self._rows(query.where(LEAF.c.model.is_not(None), LEAF.c.version.is_not(None)))
+        return tuple((str(model), str(version)) for model, version in rows)
 
     def put_blob(self, content: bytes) -> Digest:
         """Keep bytes by their digest; the same bytes again change nothing. Raises `StoreError`."""
         digest = Digest.of(content)
+        if self.blob(digest) is not None:  # nobody's turn to write is taken for what is there
+            return digest
         with self._writing() as connection:
             kept = self._blob(connection, digest)
             if kept is None:
@@ -162,10 +236,13 @@ class SqlEvidenceStore:
     @contextmanager
     def _reading(self) -> Iterator[Connection | None]:
         """Give a connection, or None where the store was never made."""
+        if (held := getattr(self._held, "connection", None)) is not None:
+            yield held
+            return
         if not self._database.there():
             yield None
             return
-        with self._explained(), self._database.engine.connect() as connection:
+        with self._explained(), self._database.reading() as connection:
             yield connection if self._made(connection) else None
 
     @contextmanager
@@ -195,9 +272,15 @@ class SqlEvidenceStore:
         except SQLAlchemyError as error:
             raise self._database.explain(error) from error
 
-    def _rows(self, query: Select[Any]) -> Sequence[Any]:
+    def _rows(self, query: Select[Any], **values: str) -> Sequence[Any]:
         with self._reading() as connection:
-            return () if connection is None else connection.execute(query).all()
+            return () if connection is None else connection.execute(query, values).all()
+
+    def _asked(self, query: Select[Any], keys: Sequence[Any]) -> Iterator[Any]:
+        with self._reading() as connection:
+            for start in range(0, len(keys) if connection is not None else 0, _ASKED):
+                assert connection is not None
+                yield from connection.execute(query, {"asked": keys[start : start + _ASKED]}).all()
 
     def _made(self, connection: Connection) -> bool:
         if self._tables_seen:
@@ -223,33 +306,40 @@ class SqlEvidenceStore:
         connection.execute(insert(META), rows)
 
     def _registry_id(self, connection: Connection) -> str:
-        value = connection.execute(select(META.c.value).where(META.c.key == "registry_id")).scalar()
+        return self._said_id(connection.execute(_REGISTRY_ID).scalar())
+
+    def _said_id(self, value: object) -> str:
         if value is None:
             raise self._broken("the registry's id is gone")
-        return str(value)
+        if self._id_seen is not None and self._id_seen != str(value):
+            raise self._broken(f"the registry's id is {value} now, and was {self._id_seen}")
+        self._id_seen = str(value)
+        return self._id_seen
 
     def _head_file(self, registry_id: str) -> HeadFile:
         return HeadFile(self._database.head_path(registry_id))
 
-    def _leaf(self, connection: Connection, query: Select[Any]) -> StoredLeaf | None:
-        row = connection.execute(query).first()
-        if row is None:
+    def _stored(self, content: Any) -> StoredLeaf | None:
+        if content is None:
             return None
         try:
-            return StoredLeaf.from_bytes(bytes(row[0]))
+            return StoredLeaf.from_bytes(bytes(content))
         except VerificationError as error:
             raise self._broken(str(error)) from error
 
-    def _last(self, connection: Connection) -> StoredLeaf | None:
-        return self._leaf(connection, select(cast(LEAF.c.leaf, LargeBinary)).order_by(LEAF.c.seq.desc()).limit(1))
-
-    def _known(self, connection: Connection, payload: Digest) -> StoredLeaf | None:
-        known = self._leaf(connection, select(cast(LEAF.c.leaf, LargeBinary)).where(LEAF.c.payload == str(payload)))
+    def _known(self, content: Any, payload: Digest) -> StoredLeaf | None:
+        known = self._stored(content)
         if known is not None and known.leaf.payload != payload:
             raise self._broken(f"leaf {known.leaf.seq} is filed under the payload of another statement")
         return known
 
-    def _insert(self, connection: Connection, entry: Entry, last: StoredLeaf | None, registry_id: str) -> StoredLeaf:
+    def _must_be_ours(self, kept: Any, entry: Entry) -> None:
+        if kept is not None and bytes(kept) != entry.envelope:
+            raise self._broken(f"another envelope lies where that of {entry.payload} belongs, and no leaf speaks of it")
+
+    def _insert(
+        self, connection: Connection, entry: Entry, last: StoredLeaf | None, registry_id: str, *, now: datetime
+    ) -> StoredLeaf:
         leaf = Leaf(
             seq=0 if last is None else last.leaf.seq + 1,
             prev=genesis(registry_id) if last is None else last.digest,
@@ -257,23 +347,14 @@ class SqlEvidenceStore:
             payload=entry.payload,
             envelope=Digest.of(entry.envelope),
             subject=entry.subject,
-            captured_at=to_text(self._database.now(connection)),
+            captured_at=to_text(now),
         )
         content = leaf.to_bytes()
         stored = StoredLeaf.from_bytes(content)
         row = {"seq": leaf.seq, "leaf": content, "digest": str(stored.digest), "payload": str(entry.payload)}
         row |= {"type": entry.type, "subject": str(entry.subject), "model": entry.model}
-        connection.execute(insert(LEAF).values(**row, version=entry.version, system=entry.system))
-        self._insert_envelope(connection, entry)
+        connection.execute(_NEW_LEAF, {**row, "version": entry.version, "system": entry.system})
         return stored
-
-    def _insert_envelope(self, connection: Connection, entry: Entry) -> None:
-        query = select(cast(ENVELOPE.c.envelope, LargeBinary)).where(ENVELOPE.c.payload == str(entry.payload))
-        kept = connection.execute(query).scalar()
-        if kept is None:
-            connection.execute(insert(ENVELOPE).values(payload=str(entry.payload), envelope=entry.envelope))
-        elif bytes(kept) != entry.envelope:
-            raise self._broken(f"another envelope lies where that of {entry.payload} belongs, and no leaf speaks of it")
 
     def _hold_to_head(
         self, connection: Connection, head_file: HeadFile, last: StoredLeaf | None, registry_id: str
@@ -294,12 +375,13 @@ class SqlEvidenceStore:
             end = "has no leaf" if last is None else f"ends at leaf {last.leaf.seq}"
             said = f"the log {end}, but leaf {kept.seq} was seen before"
             raise self._broken(f"{said}: its tail is cut off, or this is an old copy")
-        query = select(cast(LEAF.c.leaf, LargeBinary)).where(LEAF.c.seq == kept.seq)
-        at_head = last if last.leaf.seq == kept.seq else self._leaf(connection, query)
+        query = select(_LEAF).where(LEAF.c.seq == kept.seq)
+        at_head = last if last.leaf.seq == kept.seq else self._stored(connection.execute(query).scalar())
         if at_head is None or at_head.digest != kept.digest:
             raise self._broken(f"leaf {kept.seq} is not the leaf that was seen there before")
 
-    def _trust_first_use(self, last: StoredLeaf) -> Head:
+    def _trust_first_use(self, last: StoredLeaf | None) -> Head:
+        assert last is not None
         self.head_was_pinned_now = True
         _log.warning(
             "%s: this host sees the log for the first time and takes leaf %d for its true end; "
@@ -310,8 +392,7 @@ class SqlEvidenceStore:
         return Head(last.leaf.seq, last.digest)
 
     def _blob(self, connection: Connection, digest: Digest) -> bytes | None:
-        query = select(cast(BLOB.c.content, LargeBinary)).where(BLOB.c.digest == str(digest))
-        kept = connection.execute(query).scalar()
+        kept = connection.execute(_BLOB_OF, {"asked": str(digest)}).scalar()
         if kept is not None and Digest.of(bytes(kept)) != digest:
             raise self._broken(f"the stored text {digest} was changed: it is now {Digest.of(bytes(kept))}")
         return None if kept is None else bytes(kept)

@@ -10,9 +10,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Engine, QueuePool, create_engine, event, null
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -49,6 +50,10 @@ class SqliteDatabase:
         """Whether the file is there."""
         return self.path.exists()
 
+    def reading(self) -> Connection:
+        """Return a connection that begins no transaction: each question sees the newest state."""
+        return self.engine.connect()
+
     def prepare(self) -> None:
         """Make the file and set it to write-ahead logging, which it then keeps."""
         with self.lock("create"):
@@ -65,7 +70,12 @@ class SqliteDatabase:
     def serialise(self, connection: Connection) -> None:
         """Do nothing more: BEGIN IMMEDIATE has kept the others out already."""
 
-    def now(self, connection: Connection) -> datetime:  # noqa: ARG002  # SQLite's clock is the host's
+    @property
+    def clock(self) -> ColumnElement[Any]:
+        """Nothing: the clock is the host's."""
+        return null()
+
+    def moment(self, said: Any) -> datetime:  # noqa: ARG002  # see above
         """Read the host's clock."""
         return self._clock()
 
@@ -149,8 +159,10 @@ def _refuse_other_file(path: Path, _driver: object, record: ConnectionPoolEntry,
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # What only reads begins no transaction: each question sees the newest state, as on a server. The head outside is
+    # read before the leaves, and would be ahead of them in a snapshot that is older than it.
+    if connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _folder_is_read_only(error: sqlite3.OperationalError) -> bool:

@@ -1,34 +1,63 @@
 """The use cases, over ports: check, gate, promote, and what is asked about evidence. The door for drivers and hooks."""
 
+from aims_mlops.api.administering import ApplyReport, Flip, apply
+from aims_mlops.api.applying import Applied, AppliedConfiguration, NotApplied
 from aims_mlops.api.checking import check
+from aims_mlops.api.consuming import prove, verified_copy, verify_live
 from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
+from aims_mlops.api.freezing import newest_statement, protection, versions_with_evidence
+from aims_mlops.api.handing_in import Intake, NotAccepted, hand_in, keep_blob
 from aims_mlops.api.keeping import Gatekeeper
+from aims_mlops.api.known_log import KnownLog
 from aims_mlops.api.promoting import gate, promote, promotion
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
 from aims_mlops.api.services import Services, Unclaimed
+from aims_mlops.api.serving import Server, ServerGatekeeper
+from aims_mlops.api.watching import WatchReport, watch
 from aims_mlops.evidence import manifest
 
 __all__ = [
+    "Applied",
+    "AppliedConfiguration",
+    "ApplyReport",
+    "Flip",
     "Gatekeeper",
+    "Intake",
+    "KnownLog",
+    "NotAccepted",
+    "NotApplied",
     "Row",
+    "Server",
+    "ServerGatekeeper",
     "Services",
     "SystemEntry",
     "Trouble",
     "Unclaimed",
     "Verification",
+    "WatchReport",
+    "apply",
     "check",
     "export",
     "gate",
+    "hand_in",
+    "keep_blob",
     "list_evidence",
     "manifest",
+    "newest_statement",
     "pin_head",
     "promote",
     "promotion",
+    "protection",
+    "prove",
     "refuse",
     "show",
     "system",
     "systems",
+    "verified_copy",
     "verify",
+    "verify_live",
+    "versions_with_evidence",
+    "watch",
 ]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.services import Services
 from aims_mlops.errors import ExitCode, NothingToDo, UsageError, VerificationError, worst_exit_code
 from aims_mlops.evidence import manifest
 from aims_mlops.evidence.canonical import parse
 from aims_mlops.evidence.envelope import Envelope
-from aims_mlops.evidence.log import Fault, Head, Walk, walk
+from aims_mlops.evidence.log import Fault, Head, walk
 from aims_mlops.evidence.predicates import target_text
 from aims_mlops.evidence.record import Record, Trust, open_leaf
 from aims_mlops.model.digest import Digest
@@ -42,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing that does not hold: `hole`, `tampered`, `untrusted` or `mismatched`, where, and what it is."""
+    """One thing that does not hold: `hole`, `tampered`, `untrusted`, `mismatched` or `unproved`, where, and what."""
 
     word: str
     where: str
@@ -63,6 +64,8 @@ class Verification:
     model: str | None
     digest: Digest | None
     troubles: tuple[Trouble, ...]
+    note: str = ""
+    """What is known of the decision that let the version stand where it does; empty where that was not asked."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -78,7 +81,7 @@ def trust_of(services: Services) -> Trust:
     return services.trust(systems[0].policy) if systems else Trust({}, {})
 
 
-def _open(services: Services, walked: Walk, ref: ModelRef | None) -> list[Record | Fault]:
+def _open(services: Services, walked: KnownWalk, ref: ModelRef | None) -> list[Record | Fault]:
     trust = trust_of(services)
     opened = [open_leaf(read.leaf, services.store.envelope(read.leaf.payload), trust) for read in walked.leaves]
     return [item for item in opened if isinstance(item, Fault) or ref is None or _about(item, ref)]
@@ -100,7 +103,7 @@ def list_evidence(services: Services, ref: ModelRef | None = None) -> list[Row]:
     """
     if ref is not None and ref.version is None:
         ref = ModelRef(ref.name, version=_resolved(services, ref).version)
-    walked = walk_log(services)
+    walked = walk_log(services, whole=True)
     faults = {fault.seq: fault for fault in reversed(walked.faults)}  # the first of each place
     rows = [_fault_row(fault) for fault in faults.values()]
     opened = [item for item in _open(services, walked, ref) if item.seq not in faults]
@@ -132,8 +135,12 @@ def says(record: Record) -> str:
                 return f"{tried}{body['verdict']}" + (f" for {target_text(body['to'])}" if body["to"] else "")
             case "promotion":
                 return f"to {target_text(body['to'])}"
+            case "bypass-finding":
+                return f"{body['word']} at {target_text(body['to'])}"
             case "record":
                 return str(body["record"])
+            case "policy":
+                return f"number {body['sequence']}"
     except (AttributeError, KeyError, TypeError, ValueError, UsageError):
         return "ill-formed"
     return ""
@@ -178,7 +185,7 @@ def pin_head(services: Services) -> Head:
 
 def verify(services: Services, ref: ModelRef | None = None) -> Verification:
     """Walk every leaf, open every statement, and digest the model's files again where a version is named."""
-    walked = walk_log(services)
+    walked = walk_log(services, whole=True)
     version = None if ref is None else _resolved(services, ref)
     if version is not None:
         ref = ModelRef(version.name, version=version.version)

@@ -6,10 +6,11 @@ import base64
 from pathlib import Path
 
 from aims_mlops.api.evidence import trust_of
+from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.services import Services
 from aims_mlops.errors import NothingToDo, UsageError, VerificationError
-from aims_mlops.evidence.log import Fault, Walk
+from aims_mlops.evidence.log import Fault
 from aims_mlops.evidence.record import Record, open_leaf
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
@@ -26,7 +27,7 @@ def export(services: Services, ref: ModelRef, folder: Path) -> list[Path]:
     version = services.registry.resolve(ref, services.store.registry_id())
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty: an export never overwrites", hint="name a new folder with -o")
-    walked = walk_log(services)
+    walked = walk_log(services, whole=True)
     records = _records(services, walked, version)
     if not records:
         raise NothingToDo(f"nothing is recorded about {version.label}", hint=f"aims check {version.label}")
@@ -44,7 +45,7 @@ def export(services: Services, ref: ModelRef, folder: Path) -> list[Path]:
     return [_write(folder / name, content) for name, content in files.items()]
 
 
-def _records(services: Services, walked: Walk, version: ModelVersion) -> list[Record]:
+def _records(services: Services, walked: KnownWalk, version: ModelVersion) -> list[Record]:
     if walked.faults:
         raise VerificationError(f"the log does not hold: {walked.faults[0].what}", hint="aims evidence verify")
     trust = trust_of(services)

@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 from aims_mlops.api.checking import check
 from aims_mlops.api.promoting import promotion
 from aims_mlops.api.refusing import refuse
+from aims_mlops.api.removing import Removal, removal
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.errors import AimsError
 from aims_mlops.model.decision import Decision, Refusal
-from aims_mlops.model.register import Project
+from aims_mlops.model.register import Project, System
 from aims_mlops.model.report import CheckReport
 from aims_mlops.model.subject import ModelRef, Target
 
@@ -29,23 +30,39 @@ class Gatekeeper:
         *,
         say: Callable[[str], None],
         show: Callable[[CheckReport], None],
+        unclaimed: str = "refuse",
     ) -> None:
+        """`unclaimed` is what holds for a model that no system claims where aims.yaml does not say it."""
         self._project = project
         self._services = services
         self._say = say
         self._show = show
+        self._unclaimed = unclaimed
 
     def protects(self, name: str, target: Target) -> bool:
         """Whether reaching the target is a promotion. Only aims.yaml is read for it.
 
         A name is protected where any system's policy says so, since the model that moves in may belong to any. An
-        alias or stage of a model that no system claims is protected where any system protects it: such a model cannot
-        be promoted.
+        alias or stage is protected where a system that governs the model says so. A model that nobody governs cannot
+        be promoted to what any system protects, or is free, as `unclaimed:` has it.
         """
-        systems = self._project().systems
-        claimants = [system for system in systems if system.claims(name)]
-        asked = systems if target.kind == "name" or not claimants else claimants
-        return any(system.policy.promotion.protects(target) for system in asked)
+        return any(system.policy.promotion.protects(target) for system in self._asked(name, target))
+
+    def resembles(self, name: str, target: Target | None) -> str | None:
+        """Say what a name can be taken for without being it, in words that follow `looks like`; None for nothing.
+
+        Without target the registered model's own name is asked about. With one, what it leads to; and the model's name
+        again where any system protects that target, since a look-alike has nobody who speaks for it.
+        """
+        project = self._project()
+        alike = project.resembles(name)
+        if target is None:
+            return alike
+        policies = [system.policy.promotion for system in project.systems]
+        if alike and any(policy.protects(target) or policy.resembles(target) for policy in policies):
+            return alike
+        found = (system.policy.promotion.resembles(target) for system in self._asked(name, target))
+        return next((f"the protected {target.kind} {thing!r}" for thing in found if thing), None)
 
     def claims(self, name: str) -> bool:
         """Whether a system of the register claims the model."""
@@ -57,6 +74,13 @@ class Gatekeeper:
         """Return a `with` that decides on entry (or raises `Denied`), and records what its body then did."""
         refs = [ModelRef(name, version=version) for version in versions]
         return promotion(self._services(), refs, target, reason="set in the registry")
+
+    def removal(self, name: str, versions: Sequence[str], target: Target) -> AbstractContextManager[None]:
+        """Return a `with` that records on leaving that versions were taken away from a target; the gate is not asked.
+
+        On entry raises `Denied` where the policy wants to know who promotes, and nobody vouches for the caller.
+        """
+        return removal(self._services, Removal(name, tuple(versions), target), say=self._say)
 
     def refused(self, refusal: Refusal) -> str:
         """Record a call that is refused whatever the evidence says; return the record's digest, or why there is none.
@@ -82,6 +106,14 @@ class Gatekeeper:
         except AimsError as error:
             hint = f"\n  next: {error.hint}" if error.hint else ""
             self._say(f"{label} is registered, but NOT CHECKED, and cannot be promoted: {error}{hint}")
+
+    def _asked(self, name: str, target: Target) -> Sequence[System]:
+        """Return the systems whose policy speaks about a target for a model of this name."""
+        project = self._project()
+        asked = project.systems if target.kind == "name" else project.governing(name)
+        if not asked and (project.unclaimed or self._unclaimed) == "refuse":
+            asked = project.systems
+        return asked
 
     def _progress(self, label: str) -> Callable[[str], None]:
         return lambda step: self._say(f"{label}: {step} ...")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.services import Services
 from aims_mlops.errors import CheckError, VerificationError
-from aims_mlops.evidence.log import Fault, Leaf, Walk, walk
-from aims_mlops.evidence.record import EvidenceView, Record, Trust, open_leaf
-from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.evidence.log import Fault, StoredLeaf
+from aims_mlops.evidence.record import EvidenceView, Record, Trust
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import CheckSpec, Policy
 from aims_mlops.model.subject import ModelVersion
@@ -16,51 +16,59 @@ from aims_mlops.model.subject import ModelVersion
 _LOOK = "aims evidence verify names each place; restore the store from its backup"
 
 
-def walk_log(services: Services) -> Walk:
-    """Read the whole log and hold it to its rules; every envelope must be there, and be the one that was appended."""
-    store = services.store
-    head = store.head()  # before the leaves: meanwhile the log may grow, but never shrink
-    walked = walk(store.leaves(), registry_id=store.registry_id(), head=head)
-    there = store.envelope_digests()
-    faults = [fault for read in walked.leaves if (fault := _envelope_fault(read.leaf, there.get(read.leaf.payload)))]
-    return Walk(walked.leaves, (*walked.faults, *faults))
+_NAMED = 200
+"""How many statements of other bytes that name a version are looked at."""
 
 
-def _envelope_fault(leaf: Leaf, found: Digest | None) -> Fault | None:
-    if found is None:
-        return Fault("hole", leaf.seq, f"the statement of leaf {leaf.seq} is gone")
-    if found != leaf.envelope:
-        return Fault("tampered", leaf.seq, f"leaf {leaf.seq}: the envelope is not the one that was appended")
-    return None
+def walk_log(services: Services, *, whole: bool = False) -> KnownWalk:
+    """Return the log, held to its rules; every envelope must be there, and be the one that was appended.
+
+    A process that has walked it before reads what is new and a part of the rest (ADR 0010); with `whole`, all of it.
+    """
+    return services.log.reverify() if whole else services.log.look()
 
 
-def evidence_for(services: Services, version: ModelVersion, digest: Digest | None, trust: Trust) -> EvidenceView:
-    """Open every statement about these bytes, and every one that names this version.
+def evidence_for(
+    services: Services, version: ModelVersion, digest: Digest | None, trust: Trust, *, named: bool = True
+) -> EvidenceView:
+    """Open every statement about these bytes that can count, and with `named` the newest that name this version.
 
     The first are found by the subject in the chained leaves. The second come from the store's look-up columns, which
     anyone with database access could change: they only make a refusal say `mismatched` instead of `missing`.
     """
-    walked = walk_log(services)
-    named = set(services.store.find(model=version.name, version=version.version))
-    wanted = [read.leaf for read in walked.leaves if read.leaf.subject == digest or read.leaf.payload in named]
+    with services.store.reading():
+        walked = services.log.look()
+        about = services.log.opened.about(walked, digest, trust)
+        records, faults = about.records, about.faults
+        if named:
+            others = list(_named(services, walked, version, digest, trust))
+            records += tuple(item for item in others if isinstance(item, Record))
+            faults += tuple(item for item in others if isinstance(item, Fault))
+    oldest_first = tuple(sorted(records, key=lambda record: record.seq))
+    return EvidenceView.of(walked, oldest_first, faults, latest=about.latest)
+
+
+def _named(
+    services: Services, walked: KnownWalk, version: ModelVersion, digest: Digest | None, trust: Trust
+) -> Iterator[Record | Fault]:
     gone = {fault.seq for fault in walked.faults}
-    opened = [open_leaf(leaf, services.store.envelope(leaf.payload), trust) for leaf in wanted if leaf.seq not in gone]
-    records = tuple(item for item in opened if isinstance(item, Record))
-    return EvidenceView.of(walked, records, tuple(item for item in opened if isinstance(item, Fault)))
+    for payload in services.store.find(model=version.name, version=version.version, newest=_NAMED):
+        read = walked.of(payload)
+        if read is not None and read.leaf.subject != digest and read.leaf.seq not in gone:
+            yield services.log.opened.open(read, trust)
 
 
-def statements(services: Services, walked: Walk, kind: str, trust: Trust) -> Iterator[Record]:
+def statements(services: Services, walked: KnownWalk, kind: str, trust: Trust) -> Iterator[Record]:
     """Open the statements of one kind, newest first, those that nobody who is trusted signed among them.
 
     Raises `VerificationError` where one of them does not hold.
     """
-    for read in reversed(walked.leaves):
-        if read.leaf.type == predicate_type(kind):
-            yield _opened(services, read.leaf, trust)
+    for read in walked.of_kind(kind):
+        yield _opened(services, read, trust)
 
 
-def _opened(services: Services, leaf: Leaf, trust: Trust) -> Record:
-    opened = open_leaf(leaf, services.store.envelope(leaf.payload), trust)
+def _opened(services: Services, read: StoredLeaf, trust: Trust) -> Record:
+    opened = services.log.opened.open(read, trust)
     if isinstance(opened, Fault):
         raise VerificationError(f"the log does not hold: {opened.what}", hint=_LOOK)
     return opened
@@ -88,12 +96,12 @@ def champion_measure(
         return None
     last = next((record for record in promotions if record.signer is not None), promotions[0])
     label = f"{last.statement.header.model}/{last.statement.header.version}"
-    leaves: dict[object, Leaf] = {read.leaf.payload: read.leaf for read in walked.leaves}
-    decision = _trusted(services, leaves.get(str(last.statement.body.get("decision"))), trust) if last.signer else None
+    decided = walked.of(str(last.statement.body.get("decision"))) if last.signer else None
+    decision = _trusted(services, decided, trust)
     for item in decision.statement.body.get("requirements", []) if decision else []:
         if item.get("id") != spec.id:
             continue
-        result = _trusted(services, leaves.get(str(item.get("evidence"))), trust)
+        result = _trusted(services, walked.of(str(item.get("evidence"))), trust)
         for measure in result.statement.body.get("measures", []) if result else []:
             if measure.get("metric") == metric and isinstance(measure.get("value"), int | float):
                 return label, float(measure["value"])
@@ -108,8 +116,8 @@ def _leads_to(record: Record, alias: str) -> bool:
     return isinstance(target, dict) and str(target.get("alias", "")).casefold() == alias.casefold()
 
 
-def _trusted(services: Services, leaf: Leaf | None, trust: Trust) -> Record | None:
-    if leaf is None:
+def _trusted(services: Services, read: StoredLeaf | None, trust: Trust) -> Record | None:
+    if read is None:
         return None
-    record = _opened(services, leaf, trust)
+    record = _opened(services, read, trust)
     return record if record.signer is not None else None

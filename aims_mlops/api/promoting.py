@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from aims_mlops.api.asking import promote_there
 from aims_mlops.api.looking import evidence_for, statements, walk_log
 from aims_mlops.api.services import Said, Services, write
 from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, SigningError, StoreError, VerificationError
@@ -16,6 +17,9 @@ from aims_mlops.model.decision import Decision
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, ModelVersion, Subject, Target
 
+_LONGEST_CHAIN = 8
+"""How many copies of copies are followed to the version that a system claims."""
+
 
 def gate(services: Services, ref: ModelRef, target: Target) -> Decision:
     """Decide whether a version may go to a target, sign the decision and record it. Nothing is acted on.
@@ -23,10 +27,47 @@ def gate(services: Services, ref: ModelRef, target: Target) -> Decision:
     Raises `NothingToDo` where the target is not protected for the model's system, and `SigningError` where the policy
     does not trust the signer for decisions: an answer that counts for nobody is none.
     """
-    version = services.registry.resolve(ref, services.store.registry_id())
+    asked_for = services.registry.resolve(ref, services.store.registry_id())
+    version = _judged(services, asked_for)
     shared_with = _must_be_protected(services, version, target)
     _must_be_trusted(services, version, "gate-decision")
-    return _record(services, _decide(services, version, target, shared_with))
+    copy = None if version is asked_for else asked_for
+    return _record(services, _decide(services, _Judged(version, copy, target, shared_with)))
+
+
+def judge(services: Services, standing: ModelVersion, target: Target) -> Decision:
+    """Decide about a version where it stands, for a report: nothing is signed, recorded or acted on.
+
+    Raises `NothingToDo` where the target is not protected for the model's system.
+    """
+    version = _judged(services, standing)
+    shared_with = _must_be_protected(services, version, target)
+    copy = None if version is standing else standing
+    return _decide(services, _Judged(version, copy, target, shared_with))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is judged: a version, the copy of it that is to be promoted (if it is one), and where to."""
+
+    version: ModelVersion
+    copy: ModelVersion | None
+    target: Target
+    shared_with: str | None
+
+
+def _judged(services: Services, version: ModelVersion) -> ModelVersion:
+    """Return the version by which this one is judged: a copy that nobody claims is judged by its source (law 3)."""
+    source = version
+    for _ in range(_LONGEST_CHAIN):
+        origin = source.copied_from
+        if services.project.claimants(source.name) or origin is None:
+            return source if services.project.claimants(source.name) else version
+        try:
+            source = services.registry.resolve(origin, version.registry_id)
+        except RegistryError:
+            return version  # Its source is gone: nothing but the copy itself is left to judge.
+    return version
 
 
 def promote(
@@ -36,9 +77,12 @@ def promote(
 
     `asked` is an earlier decision of `gate`: it must not have expired or been used, and it is never believed, only
     decided again. Raises `Denied` with the new decision's words where the gate is shut, and as `promotion` does.
+    Where the store is that of a server which enforces the gate, the server decides, acts and records.
     """
+    if services.store.enforces:
+        return promote_there(services, ref, target)
     with promotion(services, [ref], target, reason=reason, asked=asked) as (decision,):
-        services.registry.act(decision.version, target)
+        services.registry.act(decision.moves, target)
     return decision
 
 
@@ -52,7 +96,7 @@ def promotion(
     where the promotion was carried out and could not be recorded.
     """
     # One lock for each model: a large one that is digested again keeps nobody else waiting.
-    with services.store.lock(f"promotion-{Digest.of(refs[0].name.encode()).short}"):
+    with services.store.lock(promotion_lock(refs[0].name)):
         if asked is not None:
             _must_be_usable(services, asked, refs, target)
         decisions = tuple(gate(services, ref, target) for ref in refs)
@@ -65,6 +109,11 @@ def promotion(
             _record_promotion(services, decision, reason=reason, asked=asked)
 
 
+def promotion_lock(model: str) -> str:
+    """Return the name of the lock that a promotion of a registered model's versions holds."""
+    return f"promotion-{Digest.of(model.encode()).short}"
+
+
 def _record_promotion(services: Services, decision: Decision, *, reason: str, asked: Decision | None) -> None:
     signer = services.signer()
     body = predicates.promotion(
@@ -73,6 +122,7 @@ def _record_promotion(services: Services, decision: Decision, *, reason: str, as
         asked=None if asked is None else asked.digest,
         reason=reason,
         actor=services.actor(),
+        on=decision.on,
     )
     policy = services.claimed_by(decision.version.name).policy
     said = Said("promotion", decision.version, decision.subject, policy, body, measured_at=services.clock())
@@ -80,8 +130,8 @@ def _record_promotion(services: Services, decision: Decision, *, reason: str, as
         write(services, said, signer=signer)
     except AimsError as error:
         raise StoreError(
-            f"{decision.version.label} is {decision.target} now, but that could not be recorded: {error}",
-            hint=f"mend the store, then aims promote {decision.version.label} --to {decision.target} records it",
+            f"{decision.moves.label} is {decision.target} now, but that could not be recorded: {error}",
+            hint=f"mend the store, then aims promote {decision.moves.label} --to {decision.target} records it",
         ) from error
 
 
@@ -126,27 +176,36 @@ def _must_be_trusted(services: Services, version: ModelVersion, kind: str) -> No
         )
 
 
-def _decide(services: Services, version: ModelVersion, target: Target, shared_with: str | None) -> Decision:
+def _decide(services: Services, judged: _Judged) -> Decision:
+    version = judged.version
     claimants = services.project.claimants(version.name)
     digest, unreadable, files_changed = None, "", False
-    view = EvidenceView((), (), 0, None)
+    view, trust = EvidenceView((), (), 0, None), Trust({}, {})
     if len(claimants) == 1:
         try:
-            manifest = services.registry.manifest(version)
+            manifest = services.registry.manifest(judged.copy or version)
             digest = Digest.of(manifest)
         except (RegistryError, VerificationError) as error:
             unreadable, files_changed = str(error), isinstance(error, VerificationError)
-        view = evidence_for(services, version, digest, services.trust(claimants[0].policy))
+        trust = services.trust(claimants[0].policy)
+        view = evidence_for(services, version, digest, trust, named=False)
     question = Question(
         version=version,
-        target=target,
+        target=judged.target,
         claimants=claimants,
         people=services.project.people,
         subject=None if digest is None else Subject.of(version, digest),
         unreadable=unreadable,
         files_changed=files_changed,
-        shared_with=shared_with,
+        shared_with=judged.shared_with,
+        caller=services.actor(),
+        on=judged.copy,
     )
+    decision = decide(question, view, now=services.clock(), enforced_by=services.enforced_by)
+    if decision.allowed or len(claimants) != 1:
+        return decision
+    # Shut it stays: what else names this version only makes the words say `mismatched` instead of `missing`.
+    view = evidence_for(services, version, digest, trust)
     return decide(question, view, now=services.clock(), enforced_by=services.enforced_by)
 
 
@@ -183,14 +242,19 @@ def _show_status(services: Services, decision: Decision) -> None:
     """Point to the decision in the registry. Nothing decides from it, so failing here is not an error."""
     shut = ", ".join(item.id for item in decision.blocking)
     status = f"{decision.verdict.value} for {decision.target}" + (f": {shut}" if shut else "")
+    tags = {"aims.status": status[:250]}
+    if services.enforced_by == "server":
+        tags["aims.evidence"] = f"aims/{decision.version.name}/{decision.version.version}"
+        tags |= {"aims.system": decision.system} if decision.system is not None else {}
+        tags |= {"aims.owner": decision.owner.id} if decision.owner is not None else {}
     try:
-        services.registry.publish(decision.version, {}, {"aims.status": status[:250]})
+        services.registry.publish(decision.moves, {}, tags)
     except AimsError:
         return
 
 
 def _must_be_usable(services: Services, asked: Decision, refs: Sequence[ModelRef], target: Target) -> None:
-    if (ModelRef(asked.version.name, asked.version.version),) != tuple(refs) or asked.target != target:
+    if (ModelRef(asked.moves.name, asked.moves.version),) != tuple(refs) or asked.target != target:
         raise Denied(
             f"the decision is about {asked.version.label} and {asked.target}, not about this promotion",
             hint="ask the gate about what you promote",
@@ -201,13 +265,19 @@ def _must_be_usable(services: Services, asked: Decision, refs: Sequence[ModelRef
         )
     claimants = services.project.claimants(asked.version.name)
     trust: Trust = services.trust(claimants[0].policy) if len(claimants) == 1 else Trust({}, {})
-    if asked.digest in _used(services, trust):
+    if _used(services, asked.digest, trust):
         raise Denied(
             f"the decision about {asked.version.label} was used already: a decision is single-use",
             hint="ask the gate again",
         )
 
 
-def _used(services: Services, trust: Trust) -> set[str]:
-    promotions = statements(services, walk_log(services), "promotion", trust)
-    return {str(record.statement.body.get("asked")) for record in promotions if record.signer is not None}
+def _used(services: Services, asked: Digest, trust: Trust) -> bool:
+    walked = walk_log(services)
+    decided = None if walked.faults else walked.of(asked)
+    for record in statements(services, walked, "promotion", trust):
+        if decided is not None and record.seq < decided.leaf.seq:
+            return False  # No promotion rests on a decision that came after it.
+        if record.signer is not None and record.statement.body.get("asked") == asked:
+            return True
+    return False

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from aims_mlops.api.known_log import KnownLog
 from aims_mlops.errors import AimsError, ExitCode, UsageError
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
@@ -21,7 +23,7 @@ from aims_mlops.model.finding import DatasetUse
 from aims_mlops.model.policy import Policy
 from aims_mlops.model.register import Project, System
 from aims_mlops.model.report import CheckReport
-from aims_mlops.model.subject import ModelVersion, RegisteredModel, Subject
+from aims_mlops.model.subject import ModelVersion, RegisteredModel, Subject, WholeRegistry
 from aims_mlops.plugin import Check
 from aims_mlops.ports import Clock, DataEngine, Entry, EvidenceStore, ModelRegistry, Signer
 
@@ -46,6 +48,13 @@ class Services:
     caller: Actor | None = None
     """Who asked, where a server knows it; None means the person who signs."""
 
+    log: KnownLog = None  # type: ignore[assignment]  # set below where it is not given
+    """The store's log as this process knows it. A server gives the one that it keeps; else it is walked anew."""
+
+    def __post_init__(self) -> None:
+        if getattr(self.log, "store", None) is not self.store:
+            object.__setattr__(self, "log", KnownLog(self.store))
+
     def actor(self) -> Actor:
         """Return who asked: the caller that a server knows, else the person whose key signs."""
         return self.caller or Actor(self.signer().person, "signature")
@@ -65,7 +74,9 @@ class Services:
 
     def trust(self, policy: Policy) -> Trust:
         """Return who may sign what under a policy."""
-        return Trust(policy.trust, {key.id: key for person in self.project.people for key in person.keys})
+        # A finding decides nothing: whoever may decide may also say that somebody went round the gate.
+        findings = {"bypass-finding": policy.trust.get("gate-decision", {}), **policy.trust}
+        return Trust(findings, {key.id: key for person in self.project.people for key in person.keys})
 
 
 class Unclaimed(AimsError):
@@ -85,7 +96,7 @@ class Said:
     """What is to be written down: a kind, its subject and its body; the header is made from the rest."""
 
     kind: str
-    version: ModelVersion | RegisteredModel
+    version: ModelVersion | RegisteredModel | WholeRegistry
     subject: Subject | None
     """None where the files could not be digested: the statement is then about the version's identity alone."""
     policy: Policy | None
@@ -94,6 +105,8 @@ class Said:
     datasets: tuple[DatasetUse, ...] = ()
     libraries: Mapping[str, str] = field(default_factory=dict)
     supersedes: Digest | None = None
+    about: tuple[str, Digest] | None = None
+    """Name and digest of the subject, where it is not a model's files: a configuration."""
 
 
 def write(services: Services, said: Said, *, signer: Signer) -> Digest:
@@ -125,7 +138,7 @@ def _statement(services: Services, said: Said) -> Statement:
         version_created_at=version.created_at,
         system=None if said.policy is None else said.policy.system,
         policy_digest=None if said.policy is None else said.policy.digest,
-        tool={"name": "aims-mlops", "version": installed_version("aims-mlops")},
+        tool={"name": "aims-mlops", "version": _own_version()},
         libraries=said.libraries,
         nonce=secrets.token_hex(16),
         measured_at=said.measured_at,
@@ -133,7 +146,14 @@ def _statement(services: Services, said: Said) -> Statement:
         datasets=said.datasets,
         supersedes=said.supersedes,
     )
+    if said.about is not None:
+        return Statement(said.kind, said.about[1], header, said.body, subject_name=said.about[0])
     if said.subject is None:
         about = Digest.of(canonical(identity))
         return Statement(said.kind, about, header, said.body, subject_name="model-version.json")
     return Statement(said.kind, said.subject.digest, header, said.body, subject_name=MANIFEST)
+
+
+@cache
+def _own_version() -> str:
+    return installed_version("aims-mlops")

@@ -9,13 +9,17 @@ from types import TracebackType
 
 import click
 
+from aims_mlops.cli.apply import apply_command
 from aims_mlops.cli.check import check_command
 from aims_mlops.cli.config import config_group, init_command
+from aims_mlops.cli.doctor import doctor_command
 from aims_mlops.cli.evidence import evidence_group
 from aims_mlops.cli.gate import gate_command, promote_command
 from aims_mlops.cli.keys import keys_group
 from aims_mlops.cli.options import Settings, exit_code_lines
+from aims_mlops.cli.server import server_command
 from aims_mlops.cli.systems import systems_group
+from aims_mlops.cli.watch import watch_command
 from aims_mlops.errors import AimsError, ExitCode
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {line}" for line in exit_code_lines())
@@ -51,11 +55,15 @@ for _command in (
     check_command,
     gate_command,
     promote_command,
+    watch_command,
+    apply_command,
     systems_group,
     evidence_group,
     keys_group,
     config_group,
     init_command,
+    server_command,
+    doctor_command,
 ):
     cli.add_command(_command)
 

@@ -67,10 +67,28 @@ def show(settings: Settings, digest: str) -> None:
 @evidence_group.command("verify")
 @click.argument("model", required=False)
 @click.option("--pin", is_flag=True, help="Write the outside head anew: you looked, and nothing was cut off.")
+@click.option(
+    "--server-signer",
+    "servers",
+    multiple=True,
+    metavar="PERSON",
+    help="Where a server enforces: its id in aims.yaml. Only its decisions count then; repeatable.",
+)
 @output_options
 @click.pass_obj
-def verify(settings: Settings, model: str | None, pin: bool, format: str, output_file: tuple[str, ...]) -> None:
-    """Walk every leaf, open every statement, and digest MODEL's files again where it is named."""
+def verify(
+    settings: Settings,
+    model: str | None,
+    pin: bool,
+    servers: tuple[str, ...],
+    format: str,
+    output_file: tuple[str, ...],
+) -> None:
+    """Walk every leaf, open every statement, and digest MODEL's files again where it is named.
+
+    MODEL named by a protected alias (income@champion) must have been put there by a decision that holds: what a deploy
+    job asks.
+    """
     from aims_mlops import api
     from aims_mlops.model.subject import ModelRef
     from aims_mlops.views.verification import verification_table, verification_wire
@@ -79,7 +97,8 @@ def verify(settings: Settings, model: str | None, pin: bool, format: str, output
     if pin:
         head = api.pin_head(services)
         click.echo(f"pinned the head at leaf {head.seq}: {head.digest}", err=True)
-    found = api.verify(services, None if model is None else ModelRef.parse(model))
+    ref = None if model is None else ModelRef.parse(model)
+    found = api.verify(services) if ref is None else api.verify_live(services, ref, servers=servers)
     table = verification_table(found)
     answer(settings, wire=verification_wire(found), table=table, format=format, files=output_file)
     sys.exit(found.exit_code)

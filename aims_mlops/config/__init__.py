@@ -1,5 +1,7 @@
 """Reads aims.yaml into frozen values; tells all mistakes at once, with place and hint."""
 
+from aims_mlops.config.administrators import administrators
+from aims_mlops.config.bundle import load_bundle, pack
 from aims_mlops.config.explaining import explain
 from aims_mlops.config.grammar import CheckTypes
 from aims_mlops.config.keys import public_key
@@ -12,9 +14,12 @@ __all__ = [
     "NAME",
     "CheckTypes",
     "Setting",
+    "administrators",
     "explain",
     "find",
     "load",
+    "load_bundle",
+    "pack",
     "public_key",
     "schema",
     "show",

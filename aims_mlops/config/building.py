@@ -37,6 +37,7 @@ def project(path: Path, aims: grammar.Aims, tree: Tree, *, checks: CheckTypes, f
         systems=tuple(builder.system(id_, entry) for id_, entry in aims.systems.items()),
         signer=aims.signer,
         store=aims.store,
+        unclaimed=aims.unclaimed,
     )
 
 
@@ -89,7 +90,7 @@ class _Builder:
         checks = tuple(self.check((*place, "checks", i), item) for i, item in enumerate(entry.checks))
         return Policy(
             system=id_,
-            promotion=Promotion(promotion.aliases, promotion.stages, promotion.registered_models),
+            promotion=Promotion(**promotion.model_dump()),
             datasets=tuple(self.dataset(name, item) for name, item in entry.data.items()),
             checks=checks,
             records=tuple(self.record((*place, "records", i), item) for i, item in enumerate(entry.records)),
@@ -159,7 +160,7 @@ class _Builder:
         return {
             "schema": "aims.policy/1",
             "system": id_,
-            "promotion": {key: sorted(set(value)) for key, value in entry.promotion.model_dump().items()},
+            "promotion": _promotion_text(entry.promotion),
             "data": {name: item.model_dump(mode="json") for name, item in entry.data.items()},
             "checks": {spec.id: _check_text(spec) for spec in checks},
             "records": {item.id: item.model_dump(mode="json", exclude={"id"}) for item in entry.records},
@@ -177,6 +178,12 @@ def _names(value: object) -> list[str]:
         return [value]
     items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return [name for item in items for name in _names(item)]
+
+
+def _promotion_text(entry: grammar.Promotion) -> dict[str, Any]:
+    # What is left at its default is left out where it came later than the digests of policies that are in use.
+    later = {"authenticated": True} if entry.authenticated else {}
+    return {key: sorted(set(value)) for key, value in entry.model_dump(exclude={"authenticated"}).items()} | later
 
 
 def _check_text(spec: CheckSpec) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from aims_mlops.config.grammar import CheckTypes, check_of
 from aims_mlops.config.keys import public_key
@@ -19,11 +21,73 @@ KEY_BYTES = 64_000
 """A key file is a few hundred bytes; more is no key file."""
 
 
-class Files:
-    """Reads files beside aims.yaml, each once."""
+class NoFile(Exception):
+    """A file that cannot be had: what is wrong with it, and what to do."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.what, self.hint = what, hint
+
+
+class Reader(Protocol):
+    """Where the files come from: a folder, or the bytes of a bundle."""
+
+    def holds(self, name: str) -> bool:
+        """Whether anything is there under the name, be it readable or not."""
+        ...
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        """Return a file's bytes, at most `limit` and one more; raise `NoFile`."""
+        ...
+
+
+class Folder:
+    """Reads from the folder of aims.yaml. Pipes and devices are no files: they never end."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self._root = root
+
+    def holds(self, name: str) -> bool:
+        """Whether the name leads to anything, a broken link included."""
+        return os.path.lexists(self._root / name)
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        """Return a file's bytes, at most `limit` and one more; raise `NoFile`."""
+        file = self._root / name
+        try:
+            if not file.is_file():
+                what = "is not a file" if file.exists() else "does not exist"
+                raise NoFile(f"the file {name} {what}", "paths start at the folder of aims.yaml")
+            with file.open("rb") as stream:
+                return stream.read(limit + 1)
+        except OSError as error:
+            raise NoFile(f"the file {name} cannot be read: {error.strerror}", "make it readable") from error
+
+
+class Packed:
+    """Reads from a bundle, and from nothing else."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+
+    def holds(self, name: str) -> bool:
+        """Whether the bundle has a file of this name."""
+        return name in self._files
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        """Return a file's bytes, at most `limit` and one more; raise `NoFile`."""
+        if name not in self._files:
+            raise NoFile(f"the file {name} is not among those that were applied", "aims apply, from a whole checkout")
+        return self._files[name][: limit + 1]
+
+
+class Files:
+    """Reads the files that aims.yaml names, each once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.contents: dict[str, bytes] = {}
+        """Bytes of every file that was read, by the name as written."""
         self.suites: dict[str, bytes] = {}
         """Bytes of the files that checks name, by the name as written."""
         self.keys: dict[KeyPath, PublicKey] = {}
@@ -46,7 +110,7 @@ class Files:
 
     def _key(self, tree: Tree, path: KeyPath, name: str) -> PublicKey | None:
         # Missing is allowed until `aims keys new`: nobody is trusted by a key that is not there.
-        content = self._content(tree, path, name, limit=KEY_BYTES) if os.path.lexists(self.root / name) else None
+        content = self._content(tree, path, name, limit=KEY_BYTES) if self._reader.holds(name) else None
         if content is None:
             return None
         try:
@@ -64,18 +128,14 @@ class Files:
                     self.suites[name] = content
 
     def _content(self, tree: Tree, path: KeyPath, name: str, *, limit: int) -> bytes | None:
-        """Return a file's bytes, or None with the mistake noted. Pipes and devices are no files: they never end."""
-        file = self.root / name
-        try:
-            if not file.is_file():
-                what = "is not a file" if file.exists() else "does not exist"
-                tree.mistake(path, f"the file {name} {what}", "paths start at the folder of aims.yaml")
+        """Return a file's bytes, or None with the mistake noted."""
+        if name not in self.contents:
+            try:
+                self.contents[name] = self._reader.read(name, limit=limit)
+            except NoFile as error:
+                tree.mistake(path, error.what, error.hint)
                 return None
-            with file.open("rb") as stream:
-                content = stream.read(limit + 1)
-        except OSError as error:
-            tree.mistake(path, f"the file {name} cannot be read: {error.strerror}", "make it readable")
-            return None
+        content = self.contents[name]
         if len(content) > limit:
             tree.mistake(path, f"the file {name} has more than {limit} bytes", "is it the right file?")
             return None

@@ -167,6 +167,8 @@ class Promotion(Section):
     """Protected stages, e.g. Production."""
     registered_models: tuple[Text, ...] = ()
     """Globs of registered model names that a version may only be copied, created or renamed into by promotion."""
+    authenticated: bool = False
+    """True: a promotion needs a caller whom the server knows, by basic-auth or a trusted proxy."""
 
 
 class Dataset(Section):
@@ -273,6 +275,9 @@ class Aims(Section):
     """The id of the person or service whose key signs a run; AIMS_SIGNER goes before it."""
     store: Text | None = None
     """The evidence store: an SQLAlchemy URI or an http(s) address; AIMS_STORE goes before it."""
+    unclaimed: Literal["refuse", "free"] | None = None
+    """Whether a model that no system claims may have a protected alias or stage: `refuse` or `free`. By default a
+    client refuses, and a server leaves such models alone."""
     trust: dict[Kind, tuple[Text, ...]] = {}
     """Who may sign what: kind of statement to ids of people. Who is not named is not trusted."""
     systems: dict[Id, System] = {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aims_mlops.config.building import project
-from aims_mlops.config.files import Files
+from aims_mlops.config.files import Files, Folder
 from aims_mlops.config.grammar import CheckTypes
 from aims_mlops.config.messages import validate
 from aims_mlops.config.mistakes import config_error
@@ -52,14 +52,21 @@ def load(path: Path, checks: CheckTypes) -> Project:
     `aims.yaml:LINE:COLUMN: what`, each with its hint below it. Data is not looked at, and key files may be missing.
     """
     path = path.absolute()
+    return assemble(path, content_of(path), checks, Files(Folder(path.parent)))
+
+
+def assemble(path: Path, content: bytes, checks: CheckTypes, files: Files) -> Project:
+    """Make frozen values of aims.yaml's bytes and of the files that a reader gives; raise as `load` does.
+
+    `path` names the file in messages, and its folder is what relative paths of datasets start from.
+    """
     try:
-        tree = read_tree(path)
+        tree = read(content)
     except Unreadable as error:
         raise config_error(path, [error.mistake]) from error
     # What could not be read as a value is told by its own mistake; what the grammar says about the gap is noise.
     unread = {(mistake.line, mistake.column) for mistake in tree.mistakes}
     form = len(tree.mistakes)
-    files = Files(path.parent)
     aims = validate(tree, checks)
     refer(tree, checks)
     files.read_keys(tree)
@@ -73,10 +80,14 @@ def load(path: Path, checks: CheckTypes) -> Project:
 
 def read_tree(path: Path) -> Tree:
     """Return the values of aims.yaml with their places; raise `ConfigError` where the file cannot be read at all."""
+    return read(content_of(path))
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of aims.yaml, one more than the most at the most; raise `ConfigError` where there are none."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError(f"{path} cannot be read: {reason}", hint="make it readable, or run aims init") from error
-    return read(content)

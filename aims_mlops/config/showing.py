@@ -91,6 +91,7 @@ def _defaults(project: Project) -> dict[str, Any]:
         "people": people,
         "signer": project.signer,
         "store": project.store,
+        "unclaimed": project.unclaimed,
         "systems": {
             system.id: {
                 "deputy": system.deputy,

@@ -13,6 +13,8 @@ is a replay by somebody who can write to the database and needs no key for it.
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -22,6 +24,13 @@ from aims_mlops.evidence.canonical import canonical, parse
 from aims_mlops.model.digest import Digest
 
 _FIELDS = {"v", "seq", "prev", "type", "payload", "envelope", "subject", "capturedAt"}
+
+_TEXT, _DIGEST = rb'"([ !#-\[\]-~]{0,200})"', rb'"(sha256:[0-9a-f]{64})"'
+# The form that every leaf of ours has: canonical as it stands, since its texts have nothing to escape.
+_PLAIN = re.compile(
+    rb'\{"capturedAt":%b,"envelope":%b,"payload":%b,"prev":%b,"seq":(0|[1-9][0-9]{0,14}),"subject":%b,"type":%b,"v":1\}'
+    % (_TEXT, _DIGEST, _DIGEST, _DIGEST, _DIGEST, _TEXT)
+)
 
 
 def _is_version_1(wire: Mapping[str, Any]) -> bool:
@@ -64,6 +73,10 @@ class Leaf:
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         """Read a leaf; raise `VerificationError` for any other form."""
+        if plain := _PLAIN.fullmatch(content):  # twenty times as fast as parsing and writing it again
+            captured_at, envelope, payload, prev, seq, subject, kind = (part.decode() for part in plain.groups())
+            digests = Digest(prev), Digest(payload), Digest(envelope), Digest(subject)
+            return cls(int(seq), digests[0], sys.intern(kind), *digests[1:], captured_at)
         wire: dict[str, Any] = parse(content, what="leaf")
         if set(wire) != _FIELDS or not _is_version_1(wire):
             raise VerificationError("leaf: not a leaf of version 1")
@@ -136,51 +149,91 @@ class Walk:
     faults: tuple[Fault, ...]
 
     @property
+    def size(self) -> int:
+        """How many leaves were read."""
+        return len(self.leaves)
+
+    @property
     def head(self) -> Head | None:
         """The newest leaf that was read."""
         return Head(self.leaves[-1].leaf.seq, self.leaves[-1].digest) if self.leaves else None
 
 
+class Walker:
+    """A walk that can stop and go on: what was read so far, and where the next leaf has to follow.
+
+    Fed with the same rows in any portions it finds what `walk` finds. It only grows, and is for one thread at a time.
+    """
+
+    def __init__(self, registry_id: str) -> None:
+        self.leaves: list[StoredLeaf] = []
+        """Every row that is a leaf, in the order of the rows. Only appended to."""
+        self.faults: list[Fault] = []
+        """What breaks rules 1, 2 and 4. Only appended to."""
+        self._rows = 0
+        self._places: dict[Digest, int] = {}
+        self._subjects: dict[Digest, Digest] = {}
+        self._seq, self._prev = 0, genesis(registry_id)
+
+    def read(self, content: bytes) -> StoredLeaf | None:
+        """Read the next row; return None where it is no leaf. Never raises for what it reads: it notes a fault."""
+        position, self._rows = self._rows, self._rows + 1
+        try:
+            read = StoredLeaf(self._shared(Leaf.from_bytes(content)), Digest.of(content))
+        except VerificationError as error:
+            self.faults.append(Fault("tampered", position, f"row {position}: {error}"))
+            self._seq, self._prev = self._seq + 1, Digest.of(content)
+            return None
+        self._hold_to_rules(read.leaf)
+        self.leaves.append(read)
+        self._seq, self._prev = read.leaf.seq + 1, read.digest
+        return read
+
+    def _shared(self, leaf: Leaf) -> Leaf:
+        # Two of five digests are there already: a long log that is kept in memory takes a third less.
+        subject = self._subjects.setdefault(leaf.subject, leaf.subject)
+        prev = self._prev if leaf.prev == self._prev else leaf.prev
+        return Leaf(leaf.seq, prev, leaf.type, leaf.payload, leaf.envelope, subject, leaf.captured_at)
+
+    def _hold_to_rules(self, leaf: Leaf) -> None:
+        if leaf.seq != self._seq:
+            gap = f"after leaf {self._seq - 1} comes leaf {leaf.seq}" if self._seq else "leaf 0 is gone"
+            self.faults.append(Fault("hole", self._seq, gap))
+        elif leaf.prev != self._prev:
+            what = f"leaf {leaf.seq} does not follow from the one before it"
+            self.faults.append(Fault("tampered", leaf.seq, what))
+        first = self._places.setdefault(leaf.payload, leaf.seq)
+        if first != leaf.seq:
+            what = f"leaf {leaf.seq} repeats the statement of leaf {first}: a statement is appended once"
+            self.faults.append(Fault("tampered", leaf.seq, what))
+
+    def hold_to_head(self, head: Head | None) -> list[Fault]:
+        """Return what breaks rule 3, for the head as it was before the last rows were read."""
+        if head is None:
+            lost = "the log has leaves, but no head of it is kept outside the store"
+            return [Fault("hole", None, lost)] if self.leaves else []
+        last = self.leaves[-1].leaf.seq if self.leaves else -1
+        if last < head.seq:
+            cut = f"the log ends at leaf {last}, but leaf {head.seq} was seen: its tail is cut off"
+            return [Fault("hole", head.seq, cut)]
+        at_head = self._at(head.seq)
+        if at_head is None or at_head.digest != head.digest:
+            return [Fault("tampered", head.seq, f"leaf {head.seq} is not the leaf that was seen there before")]
+        return []
+
+    def _at(self, seq: int) -> StoredLeaf | None:
+        if not self.faults:  # then every leaf lies at the place of its number
+            return self.leaves[seq] if seq >= 0 else None
+        return next((read for read in self.leaves if read.leaf.seq == seq), None)
+
+    def walk(self, head: Head | None) -> Walk:
+        """Return the walk as far as it went."""
+        return Walk(tuple(self.leaves), (*self.faults, *self.hold_to_head(head)))
+
+
 def walk(stored: Iterable[bytes], *, registry_id: str, head: Head | None) -> Walk:
     """Read every leaf and hold the log to its rules. Never raises for what it reads: it reports."""
-    leaves: list[StoredLeaf] = []
-    faults: list[Fault] = []
-    places: dict[Digest, int] = {}
-    expected_seq, expected_prev = 0, genesis(registry_id)
-    for position, content in enumerate(stored):
-        try:
-            read = StoredLeaf.from_bytes(content)
-        except VerificationError as error:
-            faults.append(Fault("tampered", position, f"row {position}: {error}"))
-            expected_seq, expected_prev = expected_seq + 1, Digest.of(content)
-            continue
-        if read.leaf.seq != expected_seq:
-            gap = f"after leaf {expected_seq - 1} comes leaf {read.leaf.seq}" if expected_seq else "leaf 0 is gone"
-            faults.append(Fault("hole", expected_seq, gap))
-        elif read.leaf.prev != expected_prev:
-            faults.append(
-                Fault("tampered", read.leaf.seq, f"leaf {read.leaf.seq} does not follow from the one before it")
-            )
-        first = places.setdefault(read.leaf.payload, read.leaf.seq)
-        if first != read.leaf.seq:
-            what = f"leaf {read.leaf.seq} repeats the statement of leaf {first}: a statement is appended once"
-            faults.append(Fault("tampered", read.leaf.seq, what))
-        leaves.append(read)
-        expected_seq, expected_prev = read.leaf.seq + 1, read.digest
-    faults.extend(_check_head(leaves, head))
-    return Walk(tuple(leaves), tuple(faults))
-
-
-def _check_head(leaves: list[StoredLeaf], head: Head | None) -> list[Fault]:
-    if head is None:
-        lost = "the log has leaves, but no head of it is kept outside the store"
-        return [Fault("hole", None, lost)] if leaves else []
-    last = leaves[-1].leaf.seq if leaves else -1
-    if last < head.seq:
-        return [
-            Fault("hole", head.seq, f"the log ends at leaf {last}, but leaf {head.seq} was seen: its tail is cut off")
-        ]
-    at_head = next((read for read in leaves if read.leaf.seq == head.seq), None)
-    if at_head is None or at_head.digest != head.digest:
-        return [Fault("tampered", head.seq, f"leaf {head.seq} is not the leaf that was seen there before")]
-    return []
+    walker = Walker(registry_id)
+    for content in stored:
+        walker.read(content)
+    return walker.walk(head)

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from aims_mlops.errors import ExitCode
+from aims_mlops.model.bypass import Bypass
 from aims_mlops.model.decision import Actor, Decision, Refusal, RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.finding import CheckResult, Groups, Measure, Value
 from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.model.policy import CheckSpec
-from aims_mlops.model.subject import Target
+from aims_mlops.model.subject import ModelVersion, Target
 from aims_mlops.model.times import to_text
 
 _TEST_RESULT = {Outcome.PASSED: "PASSED", Outcome.WARNED: "WARNED"}
@@ -116,6 +117,7 @@ def gate_decision(decision: Decision, *, actor: Actor) -> dict[str, Any]:
     return {
         "act": "promote",
         "to": decision.target.to_wire(),
+        "on": None if decision.on is None else _version(decision.on),
         "verdict": decision.verdict.value,
         "exitCode": int(decision.exit_code),
         "enforcedBy": decision.enforced_by,
@@ -148,11 +150,73 @@ def refusal(refused: Refusal, *, actor: Actor, at: datetime, enforced_by: str) -
     }
 
 
+def removal(target: Target, *, actor: Actor, at: datetime, enforced_by: str) -> dict[str, Any]:
+    """Return the body of a `gate-decision` about a version that was taken away from a target. No gate was asked."""
+    return {
+        "act": "remove",
+        "to": target.to_wire(),
+        "on": None,
+        "verdict": Verdict.ALLOWED.value,
+        "exitCode": int(ExitCode.OK),
+        "enforcedBy": enforced_by,
+        **_actor(actor),
+        "owner": None,
+        "expiresAt": to_text(at),
+        "requirements": [],
+        "log": None,
+    }
+
+
 def promotion(
-    *, target: Target, decision: Digest | None, asked: Digest | None, reason: str, actor: Actor
+    *,
+    target: Target,
+    decision: Digest | None,
+    asked: Digest | None,
+    reason: str,
+    actor: Actor,
+    on: ModelVersion | None = None,
 ) -> dict[str, Any]:
     """Return the body of a `promotion`: `decision` was taken under lock; `asked` is the decision that was handed in."""
-    return {"to": target.to_wire(), "decision": decision, "asked": asked, "reason": reason, **_actor(actor)}
+    wire = {"to": target.to_wire(), "on": None if on is None else _version(on)}
+    return {**wire, "decision": decision, "asked": asked, "reason": reason, **_actor(actor)}
+
+
+def _version(version: ModelVersion) -> dict[str, str]:
+    where = {"workspace": version.workspace, "model": version.name, "version": version.version}
+    return {**where, "createdAt": to_text(version.created_at)}
+
+
+def bypass_finding(found: Bypass, *, actor: Actor) -> dict[str, Any]:
+    """Return the body of a `bypass-finding`. `finding` is the same for the same finding, whoever looks, however often."""
+    return {
+        "finding": found.id,
+        "word": found.word.value,
+        "to": found.target.to_wire(),
+        "seen": found.seen,
+        "logged": found.logged,
+        "hint": found.hint,
+        "promotion": found.promotion,
+        **_actor(actor),
+    }
+
+
+def enforcement(act: str, found: Bypass, *, actor: Actor, at: datetime) -> dict[str, Any]:
+    """Return the body of a `gate-decision` about what the reconciler did: `restore`, or `remove`. No gate was asked."""
+    reason = f"{found.word.value}: {found.seen}; {found.logged}"
+    cause = RequirementStatus("target", "builtin", Status.FAILED, evidence=found.evidence, reason=reason)
+    return {
+        "act": act,
+        "to": found.target.to_wire(),
+        "on": None,
+        "verdict": Verdict.ALLOWED.value,
+        "exitCode": int(ExitCode.OK),
+        "enforcedBy": "watch",
+        **_actor(actor),
+        "owner": None,
+        "expiresAt": to_text(at),
+        "requirements": [requirement(cause)],
+        "log": None,
+    }
 
 
 def target_text(wire: Mapping[str, str]) -> str:

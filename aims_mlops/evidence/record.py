@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.envelope import Envelope
-from aims_mlops.evidence.log import Fault, Leaf, Walk
+from aims_mlops.evidence.log import Fault, Head, Leaf
 from aims_mlops.evidence.statement import Statement, predicate_type
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
@@ -51,6 +52,19 @@ class Record:
     signer: str | None
 
 
+class Walked(Protocol):
+    """A log that was walked: what is wrong with it, how many leaves were read, and the newest of them."""
+
+    @property
+    def faults(self) -> tuple[Fault, ...]: ...  # noqa: D102  # said above
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    @property
+    def head(self) -> Head | None: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
     """What the gate looks at: the statements that concern a version, and everything that does not hold."""
@@ -59,12 +73,16 @@ class EvidenceView:
     faults: tuple[Fault, ...]
     size: int
     head: Digest | None
+    latest: datetime | None = None
+    """The latest time of recording among statements that are not shown because nothing is asked of them."""
 
     @classmethod
-    def of(cls, walk: Walk, records: tuple[Record, ...], faults: tuple[Fault, ...]) -> EvidenceView:
+    def of(
+        cls, walk: Walked, records: tuple[Record, ...], faults: tuple[Fault, ...], *, latest: datetime | None = None
+    ) -> EvidenceView:
         """Put a walked log and its opened records together."""
         head = walk.head
-        return cls(records, (*walk.faults, *faults), len(walk.leaves), None if head is None else head.digest)
+        return cls(records, (*walk.faults, *faults), walk.size, None if head is None else head.digest, latest)
 
 
 def open_leaf(leaf: Leaf, envelope: bytes | None, trust: Trust) -> Record | Fault:

@@ -89,6 +89,8 @@ class Decision:
     log_size: int = 0
     log_head: Digest | None = None
     enforced_by: str = "client"
+    on: ModelVersion | None = None
+    """The version that is to be promoted, where it is a copy of `version` and judged by it."""
     digest: Digest | None = field(default=None)
     """The digest of the signed statement that records it; None until it is recorded."""
 
@@ -96,6 +98,11 @@ class Decision:
     def allowed(self) -> bool:
         """Whether the promotion may go on."""
         return self.verdict.open
+
+    @property
+    def moves(self) -> ModelVersion:
+        """The version that the promotion would move: the copy, where one is judged by its source."""
+        return self.on or self.version
 
     @property
     def expires_at(self) -> datetime:
@@ -115,7 +122,8 @@ class Decision:
 
     def explain(self) -> str:
         """Say in plain words what was decided, what keeps the gate shut, and what to do next."""
-        where = f"{self.version.label} -> {self.target}"
+        copy = "" if self.on is None else f", as its copy {self.on.label}"
+        where = f"{self.version.label} -> {self.target}{copy}"
         lines = [f"{where}: {self.verdict.value.replace('_', ' ')}"]
         for item in self.blocking:
             lines.append(f"  {item.id} is {item.status.value}: {item.reason}")

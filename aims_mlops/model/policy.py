@@ -8,6 +8,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
+from aims_mlops.model import names
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.finding import DatasetUse
 from aims_mlops.model.subject import Target
@@ -28,6 +29,8 @@ class Promotion:
     aliases: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     registered_models: tuple[str, ...] = ()
+    authenticated: bool = False
+    """Whether a promotion needs a caller for whom somebody vouches."""
 
     def protects(self, target: Target) -> bool:
         """Whether reaching this target is a promotion. Aliases and stages are compared without case."""
@@ -37,6 +40,23 @@ class Promotion:
         if target.kind == "stage":
             return value.casefold() in {stage.casefold() for stage in self.stages}
         return any(fnmatchcase(value.casefold(), glob.casefold()) for glob in self.registered_models)
+
+    def resembles(self, target: Target) -> str | None:
+        """Return the protected alias, stage or glob that a target can be taken for without being it; None for none.
+
+        A database may take it for the same (case beyond ASCII, accents, space, what cannot be seen), or an eye may
+        (letters of other scripts; `0` for `o` and the like). A name that a glob matches is one of its names, unless it
+        holds something that nobody sees. What is `protects` too is to be refused here first.
+        """
+        value = target.value
+        if target.kind == "name":
+            globs = [glob for glob in self.registered_models if names.alike_glob(value, glob)]
+            matched = any(fnmatchcase(names.lower(value), names.lower(glob)) for glob in globs)
+            return None if not globs or (matched and not names.is_unseen(value)) else globs[0]
+        wanted = self.aliases if target.kind == "alias" else self.stages
+        if any(names.same(value, one) for one in wanted):
+            return None
+        return next((one for one in wanted if names.alike(value, one)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from aims_mlops.model import names
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import Policy
+from aims_mlops.model.subject import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,17 @@ class System:
         """Whether this entry claims a registered model (its globs are matched case-sensitively)."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
+    def resembles(self, model: str) -> str | None:
+        """Return the glob by which a database or an eye could take a model for one of this entry's; None for none.
+
+        Plain ASCII names are compared as databases do, not by shape: `model-1` and `model-l` are two ordinary names.
+        A model that the entry claims is one of its own.
+        """
+        if self.claims(model):
+            return None
+        eye = not names.is_plain(model)
+        return next((glob for glob in self.models if names.alike_glob(model, glob, eye=eye)), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -67,6 +80,12 @@ class Project:
     systems: tuple[System, ...]
     signer: str | None = None
     store: str | None = None
+    unclaimed: str | None = None
+    """`refuse` or `free`: whether a model that no system claims can reach a protected alias; None: as the place has it.
+
+    A client refuses by default, since such a model was most likely forgotten; a server leaves models alone that it has
+    no policy for.
+    """
 
     @property
     def root(self) -> Path:
@@ -77,6 +96,32 @@ class Project:
         """Return the person with this id, if there is one."""
         return next((person for person in self.people if person.id == id_), None)
 
+    def governing(self, model: str) -> tuple[System, ...]:
+        """Return the systems whose policy speaks about a model's aliases and stages.
+
+        They are its claimants, or else those that protect its very name: what is in there was promoted from theirs.
+        """
+        name = Target("name", model)
+        return self.claimants(model) or tuple(
+            system for system in self.systems if system.policy.promotion.protects(name)
+        )
+
     def claimants(self, model: str) -> tuple[System, ...]:
         """Return every system that claims a registered model: none and several both keep the gate shut."""
         return tuple(system for system in self.systems if system.claims(model))
+
+    def resembles(self, model: str) -> str | None:
+        """Say which claimed or protected name a model's name can be taken for without being it; None for none.
+
+        The words follow `looks like`. A claim makes a model one of that system's, and so no look-alike of another
+        claimed one; it does not make a look-alike of a protected name an honest name.
+        """
+        name = Target("name", model)
+        protected = any(system.policy.promotion.protects(name) for system in self.systems)
+        for system in self.systems if not protected or names.is_unseen(model) else ():
+            if glob := system.policy.promotion.resembles(name):
+                return f"the protected name {glob!r}"
+        if protected or self.claimants(model):
+            return None
+        found = ((system, system.resembles(model)) for system in self.systems)
+        return next((f"{glob!r}, which the system {system.id} claims" for system, glob in found if glob), None)

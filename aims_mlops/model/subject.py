@@ -60,6 +60,18 @@ class ModelVersion:
         """How people name it: `income/3`."""
         return f"{self.name}/{self.version}"
 
+    @property
+    def copied_from(self) -> ModelRef | None:
+        """The registered version that this is a copy of, by its source; None where it is none.
+
+        A source that names an alias is none: an alias moves.
+        """
+        try:
+            ref = ModelRef.parse(self.source) if self.source.startswith("models:/") else None
+        except UsageError:
+            return None
+        return ref if ref is not None and ref.version is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
@@ -72,6 +84,26 @@ class RegisteredModel:
     @property
     def version(self) -> None:
         """No version; named so that a statement's header can be made from it as from a version."""
+
+    @property
+    def created_at(self) -> None:
+        """No version, no time of creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRegistry:
+    """A registry, where no model of it is spoken of. Shaped as a version, so that a header can be made from it."""
+
+    registry_id: str
+    workspace: str = "default"
+
+    @property
+    def name(self) -> None:
+        """No model."""
+
+    @property
+    def version(self) -> None:
+        """No version."""
 
     @property
     def created_at(self) -> None:

@@ -17,6 +17,7 @@ def verification_wire(found: Verification) -> dict[str, Any]:
         "digest": found.digest,
         "leaves": found.leaves,
         "statements": found.opened,
+        "note": found.note,
         "exit_code": int(found.exit_code),
         "troubles": [{"word": item.word, "where": item.where, "what": item.what} for item in found.troubles],
     }
@@ -35,7 +36,8 @@ def verification_table(found: Verification) -> Lines:
         summary = f"{about}DOES NOT VERIFY: {count(len(found.troubles), 'trouble')}; {walked}"
     elif found.opened:
         files = f", its files are still {found.digest.short}" if found.digest else ""
-        summary = f"{about}verified: {walked}{files}"
+        note = f"; {found.note}" if found.note else ""
+        summary = f"{about}verified: {walked}{files}{note}"
     else:
         summary = f"{about}nothing to verify: {walked}"
     return Lines((*lines, Line(body=((summary, "bold"),))))

@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from aims_mlops.adapters.http_store import HttpEvidenceStore
 from aims_mlops.adapters.sql_store import SqlEvidenceStore
 from aims_mlops.adapters.stores import open_store
 from aims_mlops.evidence.log import Walk, walk
+from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.ports import Entry, EvidenceStore
+from tests.adapters import appending
+from tests.api.world import World
+from tests.builders import result, signed
 
 
 @dataclass
@@ -26,6 +32,9 @@ class Home:
         self.opened.append(open_store(self.uri, root=self.root, **options))
         return self.opened[-1]
 
+    def entry(self, name: str, *, model: str = "income", version: str = "3") -> Entry:
+        return appending.entry(name, model=model, version=version)
+
     def sql(self, statement: str, **values: Any) -> list[Any]:
         engine = create_engine(self.uri.replace("postgresql:", "postgresql+psycopg:"))
         with engine.begin() as connection:
@@ -35,7 +44,40 @@ class Home:
         return rows
 
 
-def audit(store: SqlEvidenceStore) -> Walk:
+@dataclass
+class Served:
+    """A store behind an HTTP server, which takes nothing but what is signed; the client's files are in `root`."""
+
+    uri: str
+    root: Path
+    world: World
+    opened: list[HttpEvidenceStore] = field(default_factory=list)
+    kind: str = "http"
+
+    def open(self, head_folder: Path | None = None) -> HttpEvidenceStore:
+        self.opened.append(HttpEvidenceStore(self.uri, head_folder=head_folder or self.root / ".aims"))
+        return self.opened[-1]
+
+    def entry(self, name: str, *, model: str = "income", version: str = "3") -> Entry:
+        registry_id = self.world.store.registry_id()
+        times = {"measured_at": self.world.now, "signed_at": self.world.now}
+        said = result(nonce=name, model=model, version=version, registry_id=registry_id, **times)
+        envelope = signed(said)
+        return Entry(
+            envelope.to_bytes(),
+            envelope.payload_digest,
+            predicate_type(said.kind),
+            said.subject,
+            model=model,
+            version=version,
+            system="income",
+        )
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        return Home("sqlite", f"sqlite:///{self.world.folder}/aims.db", self.world.folder).sql(statement, **values)
+
+
+def audit(store: EvidenceStore) -> Walk:
     return walk(store.leaves(), registry_id=store.registry_id(), head=store.head())
 
 

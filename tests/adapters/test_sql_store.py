@@ -15,12 +15,12 @@ from aims_mlops.evidence.log import Head, StoredLeaf, genesis
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.times import from_text
 from tests.adapters.appending import entry
-from tests.adapters.homes import Home, audit
+from tests.adapters.homes import Home, Served, audit
 
 
-def test_leaves_form_a_dense_chain_that_begins_with_the_registry(home: Home) -> None:
-    store = home.open()
-    stored = [store.append(entry(f"statement {number}")) for number in range(5)]
+def test_leaves_form_a_dense_chain_that_begins_with_the_registry(place: Home | Served) -> None:
+    store = place.open()
+    stored = [store.append(place.entry(f"statement {number}")) for number in range(5)]
     assert [item.leaf.seq for item in stored] == [0, 1, 2, 3, 4]
     assert stored[0].leaf.prev == genesis(store.registry_id())
     assert [item.leaf.prev for item in stored[1:]] == [item.digest for item in stored[:-1]]
@@ -28,29 +28,29 @@ def test_leaves_form_a_dense_chain_that_begins_with_the_registry(home: Home) -> 
     assert audit(store).leaves == tuple(stored)
 
 
-def test_a_leaf_says_what_was_handed_in(home: Home) -> None:
-    given = entry("one")
-    leaf = home.open().append(given).leaf
+def test_a_leaf_says_what_was_handed_in(place: Home | Served) -> None:
+    given = place.entry("one")
+    leaf = place.open().append(given).leaf
     assert (leaf.type, leaf.payload, leaf.subject) == (given.type, given.payload, given.subject)
     assert leaf.envelope == Digest.of(given.envelope)
 
 
-def test_a_payload_that_has_a_leaf_gets_no_second_one(home: Home) -> None:
-    store = home.open()
-    first = store.append(entry("one"))
-    store.append(entry("two"))
-    assert store.append(entry("one")) == first
+def test_a_payload_that_has_a_leaf_gets_no_second_one(place: Home | Served) -> None:
+    store = place.open()
+    first = store.append(place.entry("one"))
+    store.append(place.entry("two"))
+    assert store.append(place.entry("one")) == first
     assert len(audit(store).leaves) == 2
     assert store.head() == Head(1, StoredLeaf.from_bytes(list(store.leaves())[1]).digest)
 
 
-def test_another_object_reads_what_was_written(home: Home) -> None:
-    written = home.open().append(entry("one"))
-    store = home.open()
-    assert store.envelope(written.leaf.payload) == entry("one").envelope
+def test_another_object_reads_what_was_written(place: Home | Served) -> None:
+    written = place.open().append(place.entry("one"))
+    store = place.open()
+    assert store.envelope(written.leaf.payload) == place.entry("one").envelope
     assert store.envelope(Digest.of(b"never")) is None
     assert [StoredLeaf.from_bytes(content) for content in store.leaves()] == [written]
-    assert store.registry_id() == home.open().registry_id()
+    assert store.registry_id() == place.open().registry_id()
 
 
 def test_leaves_can_be_read_from_a_place_on_and_in_batches(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,92 +62,108 @@ def test_leaves_can_be_read_from_a_place_on_and_in_batches(home: Home, monkeypat
     assert list(store.leaves(7)) == []
 
 
-def test_statements_are_found_by_model_version_and_system_oldest_first(home: Home) -> None:
-    store = home.open()
+def test_statements_are_found_by_model_version_and_system_oldest_first(place: Home | Served) -> None:
+    store = place.open()
+    named = {}
     for name, model, version in (("a", "income", "3"), ("b", "income", "4"), ("c", "churn", "3"), ("d", "income", "3")):
-        store.append(entry(name, model=model, version=version))
-    named = {name: Digest.of(name.encode()) for name in "abcd"}
+        named[name] = store.append(place.entry(name, model=model, version=version)).leaf.payload
     assert store.find(model="income", version="3") == (named["a"], named["d"])
     assert store.find(model="income") == (named["a"], named["b"], named["d"])
     assert store.find(system="income") == tuple(named.values())
+    assert store.find(system="income", newest=2) == (named["c"], named["d"])
     assert store.find(model="unknown") == ()
 
 
-def test_a_text_is_kept_by_its_digest_once(home: Home) -> None:
-    store = home.open()
+def test_a_text_is_kept_by_its_digest_once(place: Home | Served) -> None:
+    store = place.open()
     assert store.put_blob(b"manifest") == store.put_blob(b"manifest") == Digest.of(b"manifest")
     assert store.blob(Digest.of(b"manifest")) == b"manifest"
     assert store.blob(Digest.of(b"other")) is None
-    assert home.sql("SELECT count(*) FROM aims_blob")[0][0] == 1
+    assert place.sql("SELECT count(*) FROM aims_blob")[0][0] == 1
 
 
-def test_reading_makes_nothing(home: Home) -> None:
-    store = home.open()
+def test_some_leaves_and_envelopes_can_be_asked_for_at_once(place: Home | Served) -> None:
+    store = place.open()
+    stored = [store.append(place.entry(str(number))) for number in range(4)]
+    with store.reading():
+        assert {seq: Digest.of(leaf) for seq, leaf in store.leaves_at([3, 1, 9]).items()} == {
+            1: stored[1].digest,
+            3: stored[3].digest,
+        }
+        asked = [stored[0].leaf.payload, Digest.of(b"never")]
+        assert store.envelope_digests(asked) == {stored[0].leaf.payload: stored[0].leaf.envelope}
+        assert store.envelope_digests() == {item.leaf.payload: item.leaf.envelope for item in stored}
+
+
+def test_reading_makes_nothing(place: Home | Served) -> None:
+    store = place.open()
     assert list(store.leaves()) == []
     assert store.head() is None
     assert store.find(model="income") == ()
     assert store.envelope(Digest.of(b"x")) is None
     assert store.blob(Digest.of(b"x")) is None
-    assert list(home.root.iterdir()) == []
-    if home.kind == "postgres":
-        assert home.sql("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()")[0][0] == 0
+    assert list(place.root.iterdir()) == []
+    if isinstance(place, Served):
+        assert list(place.world.folder.iterdir()) == []
+    if place.kind == "postgres":
+        assert place.sql("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()")[0][0] == 0
 
 
-def test_the_head_of_an_empty_store_is_none(home: Home) -> None:
-    store = home.open()
+def test_the_head_of_an_empty_store_is_none(place: Home | Served) -> None:
+    store = place.open()
     store.registry_id()
     assert store.head() is None
     assert audit(store).faults == ()
 
 
-def test_the_head_outside_follows_each_append(home: Home) -> None:
-    store = home.open()
+def test_the_head_outside_follows_each_append(place: Home | Served) -> None:
+    store = place.open()
     for number in range(3):
-        stored = store.append(entry(str(number)))
+        stored = store.append(place.entry(str(number)))
         assert store.head() == Head(number, stored.digest)
 
 
-def test_a_head_never_moves_back_by_appending(home: Home) -> None:
-    store = home.open()
+def test_a_head_never_moves_back_by_appending(place: Home | Served) -> None:
+    store = place.open()
     for number in range(3):
-        stored = store.append(entry(str(number)))
-    store.append(entry("0"))
+        stored = store.append(place.entry(str(number)))
+    store.append(place.entry("0"))
     assert store.head() == Head(2, stored.digest)
 
 
-def test_an_operator_can_pin_the_head_anew(home: Home) -> None:
-    store = home.open()
-    first = store.append(entry("one"))
-    store.append(entry("two"))
+def test_an_operator_can_pin_the_head_anew(place: Home | Served) -> None:
+    store = place.open()
+    first = store.append(place.entry("one"))
+    store.append(place.entry("two"))
     store.pin(Head(0, first.digest))
     assert store.head() == Head(0, first.digest)
 
 
-def test_a_leaf_that_was_committed_before_its_writer_died_is_taken_up_by_the_next_append(home: Home) -> None:
-    store = home.open()
-    first = store.append(entry("one"))
-    second = store.append(entry("two"))
+def test_a_leaf_that_was_committed_before_its_writer_died_is_taken_up_by_the_next_append(place: Home | Served) -> None:
+    store = place.open()
+    first = store.append(place.entry("one"))
+    second = store.append(place.entry("two"))
     store.pin(Head(0, first.digest))  # as if the writer of the second had died before it moved the head
     assert audit(store).faults == ()
-    assert store.append(entry("two")) == second
+    assert store.append(place.entry("two")) == second
     assert store.head() == Head(1, second.digest)
 
 
-def test_a_writer_that_died_after_its_very_first_commit_leaves_a_log_that_goes_on(home: Home) -> None:
-    store = home.open()
-    store.append(entry("one"))
+def test_a_writer_that_died_after_its_very_first_commit_leaves_a_log_that_goes_on(place: Home | Served) -> None:
+    store = place.open()
+    store.append(place.entry("one"))
     store.pin(Head(-1, genesis(store.registry_id())))
     assert [fault.kind for fault in audit(store).faults] == ["hole"]
-    store.append(entry("two"))
+    store.append(place.entry("two"))
     assert audit(store).faults == ()
 
 
 def test_a_lock_keeps_another_holder_out_and_says_which_and_how_long(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    place: Home | Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = "sqlite_database" if home.kind == "sqlite" else "postgres_database"
+    module = {"sqlite": "sqlite_database", "postgres": "postgres_database", "http": "http_store"}[place.kind]
     monkeypatch.setattr(f"aims_mlops.adapters.{module}.LOCK_SECONDS", 0.3)
-    mine, other = home.open(), home.open()
+    mine, other = place.open(), place.open()
     mine.registry_id()
     with mine.lock("promote/income"):
         with other.lock("promote/churn"):
@@ -162,19 +178,19 @@ def test_a_lock_keeps_another_holder_out_and_says_which_and_how_long(
         pass
 
 
-def test_a_store_that_waited_for_a_lock_still_appends(home: Home) -> None:
-    store = home.open()
+def test_a_store_that_waited_for_a_lock_still_appends(place: Home | Served) -> None:
+    store = place.open()
     with store.lock("income"):
-        store.append(entry("one"))
-    store.append(entry("two"))
+        store.append(place.entry("one"))
+    store.append(place.entry("two"))
     assert audit(store).faults == ()
 
 
-def test_threads_append_one_after_the_other(home: Home) -> None:
-    store = home.open()
+def test_threads_append_one_after_the_other(place: Home | Served) -> None:
+    store = place.open()
     store.registry_id()
     threads = [
-        threading.Thread(target=lambda name=name: [store.append(entry(f"{name} {n}")) for n in range(10)])
+        threading.Thread(target=lambda name=name: [store.append(place.entry(f"{name} {n}")) for n in range(10)])
         for name in range(4)
     ]
     for thread in threads:

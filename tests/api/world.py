@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from aims_mlops.model.policy import DatasetSpec, Policy
 from aims_mlops.model.register import Project, System
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target
 from aims_mlops.plugin import CheckContext, CheckOptions, Dataset, Finding, Measure, Outcome, Predictor
-from aims_mlops.ports import Snapshot
+from aims_mlops.ports import Snapshot, Standing
 from tests.builders import CREATED, NOW, check_spec, key, policy, project, system
 
 
@@ -36,7 +36,10 @@ class FakeRegistry:
         return label
 
     def resolve(self, ref: ModelRef, registry_id: str) -> ModelVersion:
-        label = f"{ref.name}/{ref.version}"
+        aliased = [
+            version for version, _ in self.held.values() if version.name == ref.name and ref.alias in version.aliases
+        ]
+        label = aliased[0].label if aliased else f"{ref.name}/{ref.version}"
         if label not in self.held:
             raise RegistryError(f"{label} is not known")
         return replace(self.held[label][0], registry_id=registry_id)
@@ -51,8 +54,20 @@ class FakeRegistry:
     def predictor(self, snapshot: Snapshot, *, positive: object = None) -> Predictor:
         raise NotImplementedError
 
+    def standing(self, registry_id: str, *, names: Callable[[str], bool]) -> Iterator[Standing]:
+        for version, _ in self.held.values():
+            known = replace(version, registry_id=registry_id)
+            yield from (Standing(known, Target("alias", alias)) for alias in version.aliases)
+            if version.stage is not None:
+                yield Standing(known, Target("stage", version.stage))
+            if names(version.name):
+                yield Standing(known, Target("name", version.name))
+
     def act(self, version: ModelVersion, target: Target) -> None:
         self.acted.append(f"{version.label} to {target}")
+
+    def remove(self, version: ModelVersion, target: Target) -> None:
+        self.acted.append(f"{target} from {version.label}")
 
     def publish(self, version: ModelVersion, files: Mapping[str, bytes], tags: Mapping[str, str]) -> None:
         pass

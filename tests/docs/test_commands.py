@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,10 @@ RUN_HERE = (
     HOW_TO / "hook-mlflow.md",
     HOW_TO / "keys-and-passphrases.md",
     HOW_TO / "claim-a-model.md",
+    HOW_TO / "apply-a-policy.md",
     HOW_TO / "when-the-gate-says-no.md",
     HOW_TO / "gate-in-a-pipeline.md",
+    HOW_TO / "watch-the-registry.md",
     HOW_TO / "verify-without-us.md",
     HOW_TO / "write-a-check.md",
     ROOT / "docs" / "predicates" / "README.md",
@@ -97,7 +100,7 @@ def test_the_tutorial_runs_as_it_is_written(tutorial: Tutorial) -> None:
     assert (folder / "parity.html").exists(), "a page for each check hangs on the version's run"
 
 
-@pytest.mark.parametrize("name", ["hook-mlflow", "keys-and-passphrases", "when-the-gate-says-no"])
+@pytest.mark.parametrize("name", ["hook-mlflow", "keys-and-passphrases", "when-the-gate-says-no", "watch-the-registry"])
 def test_a_how_to_runs_as_it_is_written(name: str, tutorial: Tutorial, tmp_path: Path) -> None:
     run(tutorial, tmp_path, HOW_TO / f"{name}.md")
 
@@ -121,6 +124,14 @@ def test_a_model_is_claimed_as_it_is_written(tutorial: Tutorial, tmp_path: Path)
     edit = "sed -i 's/models: \\[credit\\]/models: [credit, churn]/' aims.yaml"
     done = run_document(HOW_TO / "claim-a-model.md", project, tmp_path / "out", before={"aims config validate": edit})
     done.hold()
+
+
+def test_a_policy_is_applied_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    page, project = HOW_TO / "apply-a-policy.md", copied(tutorial, tmp_path)
+    edit = "sed -i 's/^  record: \\[model-owner\\]$/&\\n  policy: [model-owner]/' aims.yaml"
+    run_document(page, project, tmp_path / "out", before={commands(page)[0].command: edit}).hold()
+    (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
+    assert textwrap.indent(shown, "  ") in (project.folder / "aims.yaml").read_text()
 
 
 def test_a_check_of_ones_own_runs_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, select
 
 from aims_mlops import wiring
 from aims_mlops.adapters.sql_tables import ENVELOPE
-from aims_mlops.api import Trouble, Verification
+from aims_mlops.api import ApplyReport, Flip, Trouble, Verification
 from aims_mlops.cli import cli
 from aims_mlops.config.grammar import BUILT_IN, CheckEntry, MonitorEntry
 from aims_mlops.errors import ExitCode
@@ -23,10 +23,13 @@ from aims_mlops.evidence.statement import KINDS
 from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
+from aims_mlops.views.applying import apply_wire
 from aims_mlops.views.verification import verification_wire
 from aims_mlops.views.wire import check_report
 from aims_mlops.views.wire import decision as decision_wire
 from docs import generate
+from tests.api.configurations import bundle, load
+from tests.builders import CHAMPION, version
 from tests.docs.blocks import ROOT, documents, name_of
 from tests.docs.conftest import Tutorial
 from tests.unit.views import examples
@@ -150,6 +153,14 @@ def test_each_field_of_the_answers_has_a_row() -> None:
     assert set(verification) | set(verification["troubles"][0]) == rows(page, "aims.verification/1")
     assert set(check["model"]) == rows(page, "model")
     assert all(f"`{word.value}`" in read(page) for words in (Outcome, Verdict) for word in words)
+
+
+def test_each_field_of_an_applied_configuration_has_a_row() -> None:
+    standing = Flip(version(), CHAMPION, None, None)
+    packed = bundle()
+    report = ApplyReport(packed, load(packed), 1, None, None, (standing,), None, None, 0, 1, in_force=False)
+    wire = apply_wire(report)
+    assert set(wire) | set(wire["standing"][0]) == rows(REFERENCE / "json.md", "aims.apply/1")
 
 
 def test_each_kind_of_statement_has_a_row_and_each_that_is_used_a_page() -> None:

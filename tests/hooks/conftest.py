@@ -17,10 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from aims_mlops.api import Gatekeeper, Services
 from aims_mlops.errors import Denied
 from aims_mlops.model.decision import Refusal
 from aims_mlops.model.policy import Promotion
 from aims_mlops.model.subject import Target
+from tests.builders import policy, project, system
 
 
 @dataclass
@@ -31,17 +33,27 @@ class FakeGatekeeper:
     allowed: set[tuple[str, str, str]] = field(default_factory=set)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     recorded: list[tuple[str, str, str]] = field(default_factory=list)
+    removed: list[tuple[str, str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
+    may_remove: bool = True
+    unreadable: Exception | None = None
+    while_judging: Callable[[], None] = lambda: None
     broken: Exception | None = None
 
     def protects(self, name: str, target: Target) -> bool:
         if isinstance(self.broken, LookupError):
             raise self.broken
+        self._read()
         return self.policy.protects(target)
 
+    def _read(self) -> None:
+        if self.unreadable is not None:
+            raise self.unreadable
+
     def claims(self, name: str) -> bool:
+        self._read()
         return name in self.claimed
 
     @contextmanager
@@ -55,8 +67,26 @@ class FakeGatekeeper:
                     f"{name}/{version} to {target}: denied, parity-by-sex failed; owner: Income Model Owner",
                     hint=f"aims check {name}/{version}",
                 )
+        self.while_judging()
         yield
         self.recorded += [(name, version, str(target)) for version in versions]
+
+    def resembles(self, name: str, target: Target | None) -> str | None:
+        self._read()
+        made = system(policy(promotion=self.policy), models=tuple(self.claimed))
+        keeper = Gatekeeper(lambda: project(made), self._no_services, say=print, show=print)
+        return keeper.resembles(name, target)
+
+    @staticmethod
+    def _no_services() -> Services:
+        raise AssertionError("names are compared without services")
+
+    @contextmanager
+    def removal(self, name: str, versions: Sequence[str], target: Target) -> Iterator[None]:
+        if not self.may_remove:
+            raise Denied("removal refused: nobody vouches for the caller", hint="sign in")
+        yield
+        self.removed += [(name, version, str(target)) for version in versions]
 
     def refused(self, refusal: Refusal) -> str:
         self.refusals.append(refusal)

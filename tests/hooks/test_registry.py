@@ -79,6 +79,48 @@ def test_prompts_are_no_models(local: Any, sqlite_registry: str, version: ModelV
     assert MlflowRegistry(sqlite_registry).models() == ("income",)
 
 
+def standing(uri: str, *names: str) -> list[tuple[str, str]]:
+    found = MlflowRegistry(uri).standing(ID, names=lambda name: name in names)
+    return [(item.version.label, str(item.target)) for item in found]
+
+
+def test_what_stands_is_every_alias_every_stage_and_the_names_asked_for(
+    local: Any, sqlite_registry: str, version: ModelVersion
+) -> None:
+    import mlflow
+
+    assert standing(sqlite_registry) == []
+    for _ in range(10):
+        local.create_model_version("income", version.source)
+    local.set_registered_model_alias("income", "champion", "2")
+    local.set_registered_model_alias("income", "Best", "2")
+    local.set_registered_model_alias("income", "gone", "11")
+    local.transition_model_version_stage("income", "10", "Production")
+    local.delete_model_version("income", "11")
+    local.copy_model_version("models:/income/2", "prod.income")
+    mlflow.genai.register_prompt("greeting", "Say {{word}}")
+    mlflow.genai.set_prompt_alias("greeting", "champion", 1)
+    expected = [("income/2", "Best"), ("income/2", "champion"), ("income/10", "stage:Production")]
+    assert standing(sqlite_registry) == expected
+    assert standing(sqlite_registry, "prod.income") == [*expected, ("prod.income/1", "name:prod.income")]
+    (first, *_, copy) = MlflowRegistry(sqlite_registry).standing(ID, names=lambda name: name == "prod.income")
+    assert (first.version.registry_id, first.version.workspace) == (ID, "default")
+    assert first.version.aliases == ("Best", "champion")
+    assert first.version.created_at == MlflowRegistry(sqlite_registry).resolve(ModelRef("income", "2"), ID).created_at
+    assert copy.version.source == "models:/income/2"
+
+
+def test_a_model_that_is_tagged_as_a_prompt_does_not_hide(
+    local: Any, sqlite_registry: str, version: ModelVersion
+) -> None:
+    local.set_registered_model_alias("income", "champion", "1")
+    local.set_model_version_tag("income", "1", "mlflow.prompt.is_prompt", "true")
+    assert standing(sqlite_registry) == [("income/1", "champion")]
+    local.set_registered_model_tag("income", "mlflow.prompt.is_prompt", "true")
+    assert MlflowRegistry(sqlite_registry).models() == ()
+    assert standing(sqlite_registry) == [("income/1", "champion")]
+
+
 @pytest.mark.parametrize("ref", ["income/7", "nothing/1", "income@nobody", "nothing@champion"])
 def test_an_unknown_model_version_or_alias_is_said(version: ModelVersion, sqlite_registry: str, ref: str) -> None:
     with pytest.raises(RegistryError, match=f"reading {ref}: the registry sqlite:///.* does not know it"):

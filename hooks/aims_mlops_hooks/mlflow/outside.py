@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 
-from aims_mlops.errors import AimsError, MissingExtra, RegistryError
+from aims_mlops.errors import AimsError, Denied, MissingExtra, RegistryError
 
 _LOOKUP = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6"}
 _TRANSFER = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 # An unknown alias is INVALID_PARAMETER_VALUE to MLflow, an unknown model RESOURCE_DOES_NOT_EXIST.
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
+OURS = "[aims]"
+"""How the words of our own gate begin, whatever MLflow puts before them."""
 _REFUSED = ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED")
 
 _lock = threading.RLock()
@@ -71,6 +73,8 @@ class Outside(AbstractContextManager[None]):
             return RegistryError(
                 f"{self._what}: the registry {self._place} does not know it ({first[:300]})", hint=_LIST
             )
+        if str(error).startswith(OURS) or f": {OURS}" in str(error):
+            return Denied(without_password(str(error)).partition(OURS)[2].strip())
         if code in _REFUSED:
             said = without_password(str(error))[:4000]
             return RegistryError(f"{self._what}: the registry {self._place} refused: {said}", hint=_LOGIN)

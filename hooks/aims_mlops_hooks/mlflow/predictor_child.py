@@ -34,6 +34,9 @@ class Worker:
         _confine(job)
         self.stage = "libraries"
         sys.path.extend(folder for folder in job["libraries"] if folder not in sys.path)
+        # MLflow loads the entry points of what is installed. Ours may be out of reach here, and are no business of a
+        # model: this reads as a package that is not there, which MLflow passes over.
+        sys.modules["aims_mlops_hooks"] = None  # type: ignore[assignment]
         import mlflow.pyfunc
         import pyarrow as pa  # noqa: F401  # a batch needs it: better missed here than there
 

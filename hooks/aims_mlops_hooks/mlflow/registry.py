@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from aims_mlops.api import manifest
-from aims_mlops.errors import RegistryError, UsageError
+from aims_mlops.errors import FilesGone, RegistryError, UsageError
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target
 from aims_mlops.model.times import from_millis
 from aims_mlops.plugin import Predictor
-from aims_mlops.ports import Snapshot
+from aims_mlops.ports import Snapshot, Standing
+from aims_mlops_hooks.mlflow import workspaces
 from aims_mlops_hooks.mlflow.guard import acting
 from aims_mlops_hooks.mlflow.outside import Outside, without_password
 from aims_mlops_hooks.mlflow.registry_store import plain_uri
+from aims_mlops_hooks.mlflow.standing import listed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,6 +33,13 @@ EVIDENCE_EXPERIMENT = "aims-evidence"
 
 EVIDENCE_RUN_TAG = "aims.evidence_run"
 """The version tag that names such a run."""
+
+
+_MANAGED = ("databricks", "uc:")
+"""How the URIs of managed registries begin, which MLflow's client asks in another way."""
+
+_ANCESTORS = 3
+"""How many folders above a model's own are gone with it at most, when a run was deleted for good."""
 
 
 class MlflowRegistry:
@@ -47,15 +57,13 @@ class MlflowRegistry:
     @property
     def place(self) -> str:
         """The registry's URI for people, without password."""
-        import mlflow
-
-        return without_password(plain_uri(self._uri or str(mlflow.get_registry_uri())))
+        return without_password(self._registry_uri())
 
     def resolve(self, ref: ModelRef, registry_id: str) -> ModelVersion:
         """Return the version that a reference means now; `RegistryError` where there is none."""
         label = f"{ref.name}@{ref.alias}" if ref.alias else f"{ref.name}/{ref.version}"
         with self._outside(f"reading {label}"):
-            return _version(self._find(ref), registry_id)
+            return described(self._find(ref), registry_id)
 
     def models(self) -> tuple[str, ...]:
         """Return the names of all registered models, sorted; MLflow's prompts are left out."""
@@ -67,6 +75,25 @@ class MlflowRegistry:
                 names.extend(model.name for model in page)
                 token = page.token or None
         return tuple(sorted(names))
+
+    def standing(self, registry_id: str, *, names: Callable[[str], bool]) -> Iterator[Standing]:
+        """Yield what holds now in every workspace that this user may see, by model and version; prompts are left out.
+
+        An alias that leads to a version which is gone is left out too: nothing stands there.
+        """
+        with self._outside("listing the workspaces"):
+            spaces = list(workspaces.every(self._registry_uri()))
+        for space in spaces:
+            with self._outside("listing what holds aliases and stages"), workspaces.inside(space):
+                found = listed(self._client(), managed=self._registry_uri().startswith(_MANAGED))
+                described_ = [(described(item, registry_id), found.held_by(item)) for item in found.versions]
+            for version, aliases in described_:
+                yield from _stands(replace(version, aliases=aliases), names)
+
+    def _registry_uri(self) -> str:
+        import mlflow
+
+        return plain_uri(self._uri or str(mlflow.get_registry_uri()))
 
     def snapshot(self, version: ModelVersion, folder: Path) -> Snapshot:
         """Copy the version's files into `folder` (made 0700 where it is missing, else empty) and digest the copy.
@@ -85,12 +112,13 @@ class MlflowRegistry:
 
     def manifest(self, version: ModelVersion) -> bytes:
         """Return the manifest of the files where they are, or of a passing copy. Raises as `snapshot` does."""
-        local = self._local(version)
-        if local is not None:
-            return manifest.build(local)
-        with tempfile.TemporaryDirectory(prefix="aims-") as folder:
-            self._download(version, Path(folder))
-            return manifest.build(Path(folder))
+        with workspaces.inside(version.workspace):
+            local = self._local(version)
+            if local is not None:
+                return manifest.build(local)
+            with tempfile.TemporaryDirectory(prefix="aims-") as folder:
+                self._download(version, Path(folder))
+                return manifest.build(Path(folder))
 
     def predictor(self, snapshot: Snapshot, *, positive: object = None) -> Predictor:
         """Return a predictor that runs the snapshot in a process without secrets."""
@@ -103,14 +131,26 @@ class MlflowRegistry:
 
         Decides nothing: the caller has. The guard in this process lets exactly this through.
         """
-        client = self._client()
-        with self._outside(f"promoting {version.label} to {target}", transfer=True), acting(version, target):
+        client, what = self._client(), f"promoting {version.label} to {target}"
+        there = workspaces.inside(version.workspace)
+        with self._outside(what, transfer=True), there, acting(version, target):
             if target.kind == "alias":
                 client.set_registered_model_alias(version.name, target.value, version.version)
             elif target.kind == "stage":
                 _set_stage(client, version, target.value)
             else:
                 client.copy_model_version(f"models:/{version.name}/{version.version}", target.value)
+
+    def remove(self, version: ModelVersion, target: Target) -> None:
+        """Take an alias away, or bring the version out of a stage. Decides nothing; the guard lets this through."""
+        if target.kind == "name":
+            raise UsageError(f"{version.label} cannot be taken out of its name", hint="delete the version by hand")
+        what, there = f"taking {target} from {version.label}", workspaces.inside(version.workspace)
+        with self._outside(what), there, acting(version, target):
+            if target.kind == "alias":
+                self._client().delete_registered_model_alias(version.name, target.value)
+            else:
+                _set_stage(self._client(), version, "None")
 
     def publish(self, version: ModelVersion, files: Mapping[str, bytes], tags: Mapping[str, str]) -> None:
         """Attach files under `aims/NAME/VERSION/` of the version's run, and set version tags.
@@ -121,7 +161,17 @@ class MlflowRegistry:
             if files:
                 self._log(self._run(version), f"aims/{version.name}/{version.version}", files)
             for key, value in tags.items():
-                self._client().set_model_version_tag(version.name, version.version, key, value)
+                self._tag(version, key, value)
+
+    def _tag(self, version: ModelVersion, key: str, value: str) -> None:
+        """Set a version tag. A server that enforces keeps ours to itself, and sets its own with each decision."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client().set_model_version_tag(version.name, version.version, key, value)
+        except MlflowException as error:
+            if error.error_code != "PERMISSION_DENIED" or "[aims]" not in str(error):
+                raise
 
     def _outside(self, what: str, *, transfer: bool = False) -> Outside:
         return Outside(what, place=self.place, transfer=transfer)
@@ -156,7 +206,14 @@ class MlflowRegistry:
         name, slash, number = source.rpartition("/")
         if slash:
             return str(self._client().get_model_version_download_uri(name, number))
-        return str(self._client().get_logged_model(source).artifact_location)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client().get_logged_model(source).artifact_location)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise FilesGone(f"the logged model {source} was deleted", hint="register the model again") from error
 
     def _local(self, version: ModelVersion) -> Path | None:
         """Return the folder where the files lie on this machine; None where they must be downloaded."""
@@ -168,7 +225,10 @@ class MlflowRegistry:
                 return None
             folder = Path(local_file_uri_to_path(uri))  # type: ignore[no-untyped-call]  # MLflow's own
         if not folder.is_symlink() and not folder.exists():
-            raise RegistryError(
+            # Where the folders around it are missing too, this is more likely another machine than a deletion.
+            above = [*folder.parents][:-1][:_ANCESTORS]
+            kind = FilesGone if any(place.exists() for place in above) else RegistryError
+            raise kind(
                 f"the files of {version.label} are not at {folder}",
                 hint="run this where the registry's files lie, or let the server hand them out (mlflow-artifacts:)",
             )
@@ -186,6 +246,8 @@ class MlflowRegistry:
                 registry_uri=self._uri or mlflow.get_registry_uri(),
             )
             repository.download_artifacts("", str(folder))  # type: ignore[no-untyped-call]  # MLflow's own
+        if not any(folder.iterdir()):
+            raise FilesGone(f"the place of the files of {version.label} is empty", hint="register the model again")
 
     def _run(self, version: ModelVersion) -> str:
         """Return the id of a live run that evidence can be attached to."""
@@ -195,7 +257,14 @@ class MlflowRegistry:
         known = tags.get(EVIDENCE_RUN_TAG)
         if known and self._is_alive(known):
             return str(known)
-        return self._new_run(version)
+        experiment = self._client().get_experiment_by_name(EVIDENCE_EXPERIMENT)
+        if experiment is None:
+            return self._new_run(version, self._client().create_experiment(EVIDENCE_EXPERIMENT))
+        # Where a server keeps the tag to itself, the run is found by its name.
+        quote = '"' if "'" in version.label else "'"
+        named = f"attributes.run_name = {quote}{version.label}{quote}"
+        runs = self._client().search_runs([experiment.experiment_id], named, max_results=1)
+        return str(runs[0].info.run_id) if runs else self._new_run(version, experiment.experiment_id)
 
     def _holds(self, version: ModelVersion, run_id: str) -> bool:
         """Whether a run's attachments would come to lie among the model's own files, and change its digest."""
@@ -218,14 +287,12 @@ class MlflowRegistry:
                 return False
             raise
 
-    def _new_run(self, version: ModelVersion) -> str:
+    def _new_run(self, version: ModelVersion, experiment: str) -> str:
         client = self._client()
-        experiment = client.get_experiment_by_name(EVIDENCE_EXPERIMENT)
-        number = client.create_experiment(EVIDENCE_EXPERIMENT) if experiment is None else experiment.experiment_id
-        run_id = str(client.create_run(number, run_name=version.label).info.run_id)
+        run_id = str(client.create_run(experiment, run_name=version.label).info.run_id)
         # `set_terminated` would print the run's address on standard output, where results belong.
         client.update_run(run_id, status="FINISHED")
-        client.set_model_version_tag(version.name, version.version, EVIDENCE_RUN_TAG, run_id)
+        self._tag(version, EVIDENCE_RUN_TAG, run_id)
         return run_id
 
     def _log(self, run_id: str, place: str, files: Mapping[str, bytes]) -> None:
@@ -262,7 +329,16 @@ def _set_stage(client: MlflowClient, version: ModelVersion, stage: str) -> None:
         client.transition_model_version_stage(version.name, version.version, stage)
 
 
-def _version(found: Any, registry_id: str) -> ModelVersion:
+def _stands(version: ModelVersion, names: Callable[[str], bool]) -> Iterator[Standing]:
+    yield from (Standing(version, Target("alias", alias)) for alias in version.aliases)
+    if version.stage is not None:
+        yield Standing(version, Target("stage", version.stage))
+    if names(version.name):
+        yield Standing(version, Target("name", version.name))
+
+
+def described(found: Any, registry_id: str) -> ModelVersion:
+    """Return what the core knows of a version as MLflow describes it."""
     from mlflow.utils.workspace_context import get_request_workspace
 
     stage = found.current_stage

@@ -7,10 +7,11 @@ that uses a model registry, so importing it does nothing that can fail.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
-from aims_mlops_hooks.mlflow.guard import HANDLERS, Gatekeeper, Guard, around
+from aims_mlops_hooks.mlflow.guard import Gatekeeper, Guard, around, unguarded
 
 PREFIX = "aims:"
 """What stands before the registry URI that is guarded."""
@@ -19,10 +20,18 @@ PREFIX = "aims:"
 def build(store_uri: str, tracking_uri: str | None = None) -> Any:  # noqa: ARG001  # MLflow passes both, by these names
     """Return MLflow's own store for the URI behind `aims:`, its promoting methods guarded.
 
-    HTTP and SQLAlchemy URIs are understood; for any other one raises MlflowException INVALID_PARAMETER_VALUE. The
-    configuration is not read before the first guarded call.
+    HTTP and SQLAlchemy URIs are understood; for any other one raises MlflowException INVALID_PARAMETER_VALUE. In a
+    client the configuration is not read before the first guarded call. In a worker of MLflow's server the gate is
+    the server's own, and a setting that is missing or wrong shuts it.
     """
-    return guarded_store(store_uri, Guard(project_gatekeeper))
+    from aims_mlops_hooks.mlflow.server.gatekeeper import Gate, in_server
+
+    if not in_server():
+        return guarded_store(store_uri, Guard(project_gatekeeper))
+    gate = Gate()
+    store = guarded_store(store_uri, gate.guard())
+    gate.serves(store)
+    return store
 
 
 def guarded_store(store_uri: str, guard: Guard) -> Any:
@@ -48,7 +57,8 @@ def guarded_class(base: type, guard: Guard) -> type:
     """Derive a store class whose promoting methods are guarded and keep the exact signatures of `base`."""
     name = f"Aims{base.__name__}"
     derived = type(name, (base,), {"__doc__": f"{base.__name__} behind the gate.", "__module__": __name__})
-    for method, handler in HANDLERS.items():
+    setattr(derived, "unguarded", staticmethod(unguarded))  # noqa: B010  # how a server writes its own pointer tags
+    for method, handler in guard.handlers.items():
         setattr(derived, method, around(_inherited(derived, base, method), handler, guard))
     return derived
 
@@ -75,7 +85,9 @@ def _base(inner: str) -> tuple[type, tuple[Any, ...]]:
 
         return RestStore, (functools.partial(get_default_host_creds, inner),)
     if scheme in DATABASE_ENGINES:
-        return _sql_class(), (inner,)
+        # Named by its environment variable alone: the constant has moved between MLflow's versions.
+        replica = os.environ.get("_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE")
+        return _sql_class(), (inner, replica) if replica else (inner,)
     raise MlflowException.invalid_parameter_value(
         f"[aims] the registry URI behind 'aims:' has the scheme {scheme!r}, which cannot be guarded.\n"
         "Next: write aims:http://HOST:PORT, aims:https://…, or aims: before a SQLAlchemy URI such as sqlite:///mlflow.db"

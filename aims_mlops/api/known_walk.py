@@ -1,0 +1,147 @@
+"""A log that was read, and where to find things in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aims_mlops.evidence.log import Fault, Head, Leaf, StoredLeaf, Walker
+from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.model.digest import Digest
+
+
+class LogStore(Protocol):
+    """What is read of a store here. Every `ports.EvidenceStore` is one."""
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Let what this thread reads inside the `with` go over one connection."""
+        ...
+
+    def registry_id(self) -> str:
+        """Return the registry's UUID."""
+        ...
+
+    def head(self) -> Head | None:
+        """Return the head kept outside the database."""
+        ...
+
+    def leaves(self, start: int = 0) -> Iterator[bytes]:
+        """Yield the leaves' bytes from a place on."""
+        ...
+
+    def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
+        """Return the leaves' bytes at these places."""
+        ...
+
+    def envelope(self, payload: Digest) -> bytes | None:
+        """Return an envelope's bytes."""
+        ...
+
+    def envelope_digests(self, payloads: Collection[Digest] | None = None) -> Mapping[str, Digest]:
+        """Return the digests of these envelopes' bytes, or of all, by the payload's digest."""
+        ...
+
+
+class Index:
+    """One walked log and where to find things in it. Only appended to, so that what was taken of it stays true."""
+
+    def __init__(self, registry_id: str) -> None:
+        self.registry_id = registry_id
+        self.walker = Walker(registry_id)
+        self.by_subject: dict[Digest, list[int]] = {}
+        self.by_type: dict[str, list[int]] = {}
+        self.by_payload: dict[str, int] = {}
+        self.held = 0
+        """How many leaves had their envelopes held to them."""
+
+    def add(self, rows: Iterable[bytes]) -> None:
+        """Walk on over these rows."""
+        for content in rows:
+            read = self.walker.read(content)
+            if read is None:
+                continue
+            place = len(self.walker.leaves) - 1
+            self.by_subject.setdefault(read.leaf.subject, []).append(place)
+            self.by_type.setdefault(read.leaf.type, []).append(place)
+            self.by_payload[read.leaf.payload] = place
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWalk:
+    """A walk as it stood after one look. It does not change, whatever other threads read meanwhile."""
+
+    faults: tuple[Fault, ...]
+    size: int
+    origin: Index = field(repr=False, compare=False)
+    """Where its leaves are; another one after everything was walked anew."""
+
+    @property
+    def head(self) -> Head | None:
+        """The newest leaf that was read."""
+        if not self.size:
+            return None
+        last = self.origin.walker.leaves[self.size - 1]
+        return Head(last.leaf.seq, last.digest)
+
+    @property
+    def leaves(self) -> tuple[StoredLeaf, ...]:
+        """Every leaf, oldest first. Copies the whole: for reports, not for decisions."""
+        return tuple(self.origin.walker.leaves[: self.size])
+
+    def about(self, subject: Digest | None, *, after: int = -1) -> list[StoredLeaf]:
+        """Return the leaves with this subject, oldest first; only those behind the place `after` in the walk."""
+        newest_first = self._at(self.origin.by_subject.get(subject, ())) if subject is not None else iter(())
+        found = []
+        for place in newest_first:
+            if place <= after:
+                break
+            found.append(self.origin.walker.leaves[place])
+        return found[::-1]
+
+    def of_kind(self, kind: str) -> Iterator[StoredLeaf]:
+        """Yield the leaves of one kind of statement, newest first."""
+        for place in self._at(self.origin.by_type.get(predicate_type(kind), ())):
+            yield self.origin.walker.leaves[place]
+
+    def of(self, payload: str) -> StoredLeaf | None:
+        """Return the leaf of a statement by the digest of its payload; None where it has none."""
+        place = self.origin.by_payload.get(payload)
+        return None if place is None or place >= self.size else self.origin.walker.leaves[place]
+
+    def _at(self, places: list[int] | tuple[()]) -> Iterator[int]:
+        return (place for place in reversed(places) if place < self.size)
+
+
+def differing(store: LogStore, known: Sequence[StoredLeaf], fresh: Sequence[StoredLeaf] = ()) -> list[Fault]:
+    """Read known leaves and their envelopes from the store now, and say which are gone or are others.
+
+    Of `fresh` leaves, which were read just now, only the envelopes. Only for leaves of a log without faults: there
+    each lies at the place of its number.
+    """
+    places = {read.leaf.seq: read for read in known}
+    there = store.leaves_at(list(places)) if places else {}
+    lost = [fault for seq, read in places.items() if (fault := leaf_fault(read, there.get(seq)))]
+    both = [*known, *fresh]
+    envelopes = store.envelope_digests([read.leaf.payload for read in both]) if both else {}
+    return lost + [fault for read in both if (fault := envelope_fault(read.leaf, envelopes.get(read.leaf.payload)))]
+
+
+def envelope_fault(leaf: Leaf, found: Digest | None) -> Fault | None:
+    """Say what is wrong with a leaf's envelope, by the digest of the bytes that were found; None where it holds."""
+    if found is None:
+        return Fault("hole", leaf.seq, f"the statement of leaf {leaf.seq} is gone")
+    if found != leaf.envelope:
+        return Fault("tampered", leaf.seq, f"leaf {leaf.seq}: the envelope is not the one that was appended")
+    return None
+
+
+def leaf_fault(known: StoredLeaf, found: bytes | None) -> Fault | None:
+    """Say what is wrong with the bytes found at the place of a known leaf; None where they are its own."""
+    seq = known.leaf.seq
+    if found is None:
+        return Fault("hole", seq, f"leaf {seq} is gone")
+    if Digest.of(found) != known.digest:
+        return Fault("tampered", seq, f"leaf {seq} is not the leaf that was there before")
+    return None

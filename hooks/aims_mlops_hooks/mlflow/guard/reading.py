@@ -1,0 +1,163 @@
+"""What the guard reads in a registry, through any store of MLflow's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aims_mlops.errors import UsageError
+from aims_mlops.model.subject import ModelRef, Target
+from aims_mlops_hooks.mlflow.guard.judging import Call, Guard, denial, unguarded, version_number
+
+_PLACEHOLDERS = ("dummy-source", "prompt-template")
+_ALL_PROMPTS = " AND tags.`mlflow.prompt.is_prompt` = 'true'"
+
+
+@cache
+def _placeholders() -> frozenset[str]:
+    from mlflow.prompt import constants
+
+    # Older versions write these two without naming them; a contract test holds them against the newest.
+    return frozenset(getattr(constants, "_PROMPT_SOURCE_PLACEHOLDERS", _PLACEHOLDERS))
+
+
+def is_prompt(source: object) -> bool:
+    """Whether a version holds a prompt: by its placeholder source alone, since anybody can set the prompt tag."""
+    return source in _placeholders()
+
+
+def exists(store: Any, name: str) -> bool:
+    """Whether the registry has a registered model of this name."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        store.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True
+
+
+def origin(source: object) -> tuple[str, str] | None:
+    """Return name and number of a `models:/name/3` source; an alias could move between the judgement and the copy."""
+    if not isinstance(source, str) or not source.startswith("models:/"):
+        return None
+    try:
+        ref = ModelRef.parse(source)
+    except UsageError:
+        return None
+    return (ref.name, ref.version) if ref.version is not None else None
+
+
+@dataclass(frozen=True)
+class Held:
+    """An alias or stage that a version holds."""
+
+    target: Target
+    version: str
+
+
+def standing(store: Any, name: str) -> list[Held]:
+    """List the aliases and stages that a registered model's versions hold; of each stage the newest version."""
+    model = store.get_registered_model(name)
+    held = [Held(Target("alias", alias), str(number)) for alias, number in sorted((model.aliases or {}).items())]
+    staged = ((stage_of(version), str(version.version)) for version in model.latest_versions or ())
+    return held + [Held(stage, number) for stage, number in staged if stage is not None]
+
+
+def stage_of(version: Any) -> Target | None:
+    """Return the stage that a version is in."""
+    stage = version.current_stage
+    return None if stage in (None, "", "None") else Target("stage", stage)
+
+
+def in_stage(store: Any, name: str, stage: str) -> list[str]:
+    """List the numbers of all versions that are in a stage."""
+    return [
+        version_number(version.version)
+        for version in _versions(store, name)
+        if (held := stage_of(version)) is not None and held.value.casefold() == stage.casefold()
+    ]
+
+
+def numbers(store: Any, name: str) -> list[str]:
+    """List the numbers of all versions of a registered model. Where some are tagged as prompts, only those."""
+    return sorted({version_number(version.version) for version in _versions(store, name)}, key=int)
+
+
+def tagged_as_prompt(store: Any, name: str) -> bool:
+    """Whether a registered model or one of its versions has the prompt tag, which hides the others in searches."""
+    if store.get_registered_model(name)._is_prompt():  # noqa: SLF001  # `tags` leaves this one out
+        return True
+    return bool(store.search_model_versions(_named(name) + _ALL_PROMPTS, 1, None, None))
+
+
+def _versions(store: Any, name: str) -> Iterator[Any]:
+    # MLflow leaves out what is tagged as a prompt unless the tag is asked for, and anybody can set it.
+    for more in ("", _ALL_PROMPTS):
+        token: str | None = ""
+        while token is not None:
+            page = store.search_model_versions(_named(name) + more, 1000, None, token or None)
+            yield from page
+            token = page.token or None
+
+
+def _named(name: str) -> str:
+    quote = '"' if "'" in name else "'"
+    return f"name={quote}{name}{quote}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The versions that a judgement is about, with the times at which they were made.
+
+    MLflow's own act is a transaction of its own. A model that is deleted and made anew in between has versions of the
+    same name and number, and is another model.
+    """
+
+    store: Any
+    name: str
+    created: Mapping[str, int | None]
+
+    @classmethod
+    def of(cls, store: Any, name: str, versions: Iterable[object]) -> Judged:
+        """Look at versions before they are judged. One that is missing is MLflow's to refuse."""
+        return cls(store, name, {number: _created(store, name, number) for number in map(version_number, versions)})
+
+    def carry_out(self, guard: Guard, call: Call, undo: Callable[[Any], object], *, now: str | None = None) -> Any:
+        """Carry a judged call out; take it back, and refuse, where it met other versions than those judged.
+
+        `undo` is given what the call returned. `now` is the name that the versions have after it, where it changes.
+        """
+        result = guard.carry_out(call)
+        name = now or self.name
+        changed = [n for n, created in self.created.items() if _created(self.store, name, n) != created]
+        if changed:
+            with unguarded():
+                undo(result)
+            raise denial(
+                f"{self.name}/{changed[0]} was deleted and made anew while it was judged: the call was taken back",
+                "check the new version, and ask again",
+            )
+        return result
+
+
+def _created(store: Any, name: str, number: str) -> int | None:
+    """Return when a version was made, in milliseconds; None where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if not hasattr(store, "_get_sql_model_version"):
+            return int(store.get_model_version(name, number).creation_timestamp)
+        # The public method loads tags and aliases too, which costs several times this on every promotion; and a
+        # replica that lags behind would show the version that was there before.
+        primary = {} if getattr(store, "read_engine", None) is None else {"read_only": False}
+        with store.ManagedSessionMaker(**primary) as session:
+            return int(store._get_sql_model_version(session, name, number).creation_time)  # noqa: SLF001
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None

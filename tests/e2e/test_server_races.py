@@ -1,0 +1,218 @@
+"""Many at once, and killed at any point: nothing is lost, and nothing is promoted without decision and evidence."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aims_mlops.adapters.stores import open_store
+from aims_mlops.evidence.log import walk
+from aims_mlops.model.digest import Digest
+from tests.bypass.conftest import Guarded, databases, guarded_server
+from tests.bypass.project import PASSPHRASE, Project, RealEvidence
+from tests.bypass.scene import Scene
+from tests.bypass.servers import Corner, Server, serve
+from tests.e2e.conftest import ROOT
+from tests.e2e.racer import NAME
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("races")]
+
+PROCESSES = 10
+ROUNDS, WITH_HTTP = 194, 6
+"""Two hundred rounds of killing; a few of them with the whole server, which takes its time to start."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One statement of the log, opened: what it says, and at which leaf."""
+
+    place: int
+    payload: str
+    kind: str
+    model: str
+    version: str
+    body: Mapping[str, Any]
+
+
+def log_of(project: Project) -> list[Said]:
+    """Read and verify the whole log, and open every statement in it."""
+    store = open_store(project.store, root=project.folder, head_folder=project.state)
+    try:
+        walked = walk(store.leaves(), registry_id=store.registry_id(), head=store.head())
+        assert not walked.faults, walked.faults
+        return [_opened(store, place, leaf) for place, leaf in enumerate(store.leaves())]
+    finally:
+        store.close()
+
+
+def _opened(store: Any, place: int, leaf: bytes) -> Said:
+    import base64
+
+    payload = json.loads(leaf)["payload"]
+    envelope = store.envelope(Digest(payload))
+    assert envelope is not None, f"leaf {place} has no envelope"
+    statement = json.loads(base64.b64decode(json.loads(envelope)["payload"]))
+    predicate = statement["predicate"]
+    model = predicate.get("model") or {}
+    kind = statement["predicateType"].split(":")[2]
+    return Said(place, payload, kind, model.get("name", ""), model.get("version", ""), predicate)
+
+
+def hold(log: list[Said], name: str, standing: str | None) -> None:
+    """Hold the log to: each decision rests on evidence before it, each promotion on a decision, what stands too."""
+    results = {said.payload: said for said in log if said.kind == "check-result"}
+    latest: dict[str, Said] = {}
+    for said in (one for one in log if one.model == name):
+        if said.kind == "gate-decision" and said.body["act"] == "remove":
+            latest.clear()
+        elif said.kind == "gate-decision" and said.body["verdict"] == "allowed":
+            for requirement in said.body["requirements"]:
+                if requirement["kind"] == "check":
+                    assert results[requirement["evidence"]].place < said.place
+            latest[said.version] = said
+        elif said.kind == "promotion":
+            assert said.version in latest, f"leaf {said.place} promotes {name}/{said.version} without a decision"
+    assert standing is None or standing in latest, f"{name}/{standing} is champion, and no decision allows it"
+
+
+def _standing(server_sql: Any, name: str) -> str | None:
+    found = server_sql("select version from registered_model_aliases where name = :name", name=name)
+    return str(found[0][0]) if found else None
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    corner = Corner("uvicorn", "postgresql", workers=2)
+    with guarded_server(corner, tmp_path_factory.mktemp("races")) as made:
+        yield made
+
+
+def test_ten_processes_that_register_and_promote_lose_nothing(postgres: Guarded) -> None:
+    server, project = postgres.server, postgres.project
+    scene = postgres.scene("race")
+    assert server.experiment
+    scene.rest.post("registered-models/create", name=NAME).ok()
+    environment = {**os.environ, "AIMS_KEY_PASSPHRASE": PASSPHRASE, "AIMS_STORE": server.url, "PYTHONPATH": str(ROOT)}
+    environment |= {"MLFLOW_TRACKING_URI": server.url, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    command = [sys.executable, "-W", "ignore", "-m", "tests.e2e.racer", server.url, "2"]
+    running = [
+        subprocess.Popen(
+            command, cwd=project.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(PROCESSES)
+    ]
+    answers = []
+    for process in running:
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, err[-3000:]
+        answers.append(json.loads(out))
+    registered = [version for one in answers for version in one["registered"]]
+    assert len(set(registered)) == len(registered) == PROCESSES * 4
+    for version in registered:
+        assert scene.rest.get("model-versions/get", name=NAME, version=version).status == 200, version
+    denied = [item for one in answers for item in one["denied"]]
+    assert {status for _, status, _ in denied} == {403}, denied
+    promoted = [item for one in answers for item in one["promoted"]]
+    assert {status for _, status, _ in promoted} == {200}, [item for item in promoted if item[1] != 200]
+
+    log = log_of(project)
+    payloads = {said.payload for said in log}
+    evidence = {digest for one in answers for digest in one["evidence"]}
+    assert len(evidence) == PROCESSES * 2
+    assert evidence <= payloads
+    acted = [said.version for said in log if said.kind == "promotion" and said.model == NAME]
+    assert sorted(acted) == sorted(version for version, *_ in promoted)
+    hold(log, NAME, _standing(server.sql, NAME))
+
+
+def test_a_store_that_is_killed_at_any_point_promotes_nothing_without_decision(tmp_path: Path) -> None:
+    with guarded_server(Corner(), tmp_path) as guarded:
+        scene = guarded.scene("killed")
+        good = [scene.checked().number, scene.checked().number]
+        scene.model()
+        server, project = guarded.server, guarded.project
+    database = server.database
+    environment = {**os.environ, **project.server_environment(), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", "-m", "tests.e2e.killed_worker", database, "3", str(ROUNDS)]
+    environment |= {"_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"aims:{server.artifacts}"}
+    worker = subprocess.Popen(
+        [*command, scene.name, *good],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    held = 0
+    for number in range(ROUNDS):
+        line = worker.stdout.readline()
+        assert line == "killed\n", f"round {number}: {line!r} {worker.wait(5)}"
+        hold(log_of(project), scene.name, _standing(server.sql, scene.name))
+        held += 1
+        worker.stdin.write("go on\n")
+        worker.stdin.flush()
+    worker.stdin.close()
+    worker.stdout.close()
+    assert worker.wait(30) == 0
+    assert held == ROUNDS
+
+
+def test_a_server_that_is_killed_at_any_point_promotes_nothing_without_decision(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    with databases("sqlite", tmp_path) as (mlflow, aims):
+        project = Project(tmp_path / "project", aims)
+        project.write()
+        names: tuple[str, list[str]] | None = None
+        for number in range(WITH_HTTP):
+            with serve(Corner(), tmp_path / "server", mlflow, guarded=True, **project.server_environment()) as server:
+                if names is None:
+                    names = _prepared(project, server)
+                _promote_until_killed(server, *names, after=chance.uniform(0.2, 3))
+            hold(log_of(project), names[0], _standing(server.sql, names[0]))
+            assert number < WITH_HTTP
+
+
+def _prepared(project: Project, server: Server) -> tuple[str, list[str]]:
+    with server.credentials():
+        place = {"AIMS_STORE": project.store, "MLFLOW_TRACKING_URI": server.url}
+        project.aims("--as", "risk-officer", "apply", **place)
+    scene = Scene(server, "stopped", RealEvidence(project, server, server.url))
+    good = [scene.checked().number, scene.checked().number]
+    return scene.name, [*good, scene.model().number]
+
+
+def _promote_until_killed(server: Server, name: str, versions: list[str], *, after: float) -> None:
+    """Promote from four threads, two good versions and a bad one, until the server is killed with all its workers."""
+    stop = threading.Event()
+
+    def ask(number: int) -> None:
+        while not stop.is_set():
+            with suppress(OSError, Exception):
+                server.rest.post("registered-models/alias", name=name, alias="champion", version=versions[number % 3])
+                if number == 3:
+                    server.rest.delete("registered-models/alias", name=name, alias="champion")
+
+    callers = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    for caller in callers:
+        caller.start()
+    time.sleep(after)
+    os.killpg(server.process.pid, signal.SIGKILL)
+    server.process.wait(30)
+    stop.set()
+    for caller in callers:
+        caller.join(30)
