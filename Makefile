@@ -10,7 +10,7 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test check format lint types imports docs lock clean
+.PHONY: help dev demo test bench check format lint types imports docs lock clean
 
 help: ## print this
 	@$(PYTHON) -c "import re; [print(f'  make {n:8} {t}') for n, t in re.findall(r'(?m)^([a-z-]+):.*## (.*)', open('Makefile').read())]"
@@ -31,6 +31,9 @@ demo: $(STAMP) ## the main job: a real MLflow server, an unfair model denied, a 
 
 test: $(STAMP) ## run the tests
 	@$(PYTEST) -q -n auto --dist loadgroup
+
+bench: $(STAMP) ## what a promotion costs; with PostgreSQL where AIMS_TEST_POSTGRES names a server
+	@$(BIN)/python benchmarks/promotion.py
 
 check: $(STAMP) format-check lint types imports test ## format, lint, types, import contracts, tests (docs among them)
 

@@ -95,21 +95,18 @@ def load_model(uri: str, *, servers: tuple[str, ...] | list[str] = (), config: s
     """
     import tempfile
     import weakref
+    from contextlib import ExitStack
     from pathlib import Path
 
     from aims_mlops import api, wiring
     from aims_mlops.model.subject import ModelRef
 
     # A model may read its files as late as when it predicts, so they stay as long as it does.
-    folder = tempfile.TemporaryDirectory(prefix="aims-")
-    copy = Path(folder.name) / "model"
-    try:
+    with ExitStack() as until_then:
+        copy = Path(until_then.enter_context(tempfile.TemporaryDirectory(prefix="aims-"))) / "model"
         api.verified_copy(_services(config), ModelRef.parse(uri), copy, servers=tuple(servers))
         model = wiring.platform().load(copy)
-    except BaseException:
-        folder.cleanup()
-        raise
-    weakref.finalize(model, folder.cleanup)
+        weakref.finalize(model, until_then.pop_all().close)
     return model
 
 

@@ -83,11 +83,6 @@ class EvidenceStore(Protocol):
         """Where it is, for people; without password."""
         ...
 
-    @property
-    def enforces(self) -> bool:
-        """Whether a server keeps this store that decides by itself: a decision taken here then binds nobody."""
-        ...
-
     def registry_id(self) -> str:
         """Return the registry's UUID, minted when the store was made."""
         ...
@@ -132,10 +127,6 @@ class EvidenceStore(Protocol):
 
         A view: nothing decides from it.
         """
-        ...
-
-    def versions(self) -> Collection[tuple[str, str]]:
-        """Return model and number of every version that a statement is about, by the look-up columns. A view too."""
         ...
 
     def envelope_digests(self, payloads: Collection[Digest] | None = None) -> Mapping[str, Digest]:

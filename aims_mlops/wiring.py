@@ -17,7 +17,6 @@ from aims_mlops.ports import ModelRegistry
 
 if TYPE_CHECKING:
     from aims_mlops.adapters.listener import Webhook
-    from aims_mlops.adapters.listener import Webhook
     from aims_mlops.adapters.signers import KeyRow
     from aims_mlops.api import Gatekeeper, Server, Services
     from aims_mlops.data.duckdb_engine import DuckEngine
@@ -338,7 +337,7 @@ def server(
             log=log,
         )
 
-    return Server(applied, services_of, caller=caller, log=log)
+    return Server(applied, services_of, caller=caller, log=log, store=kept)
 
 
 def rehearse_server(registry: ModelRegistry, environment: Mapping[str, str]) -> None:

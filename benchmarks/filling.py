@@ -64,7 +64,11 @@ class Filler:
         model, version, subject = f"model-{number % 20:02}", str(number // 20 + 1), Digest.of(b"files %d" % number)
         if self.one is not None:
             model, version, subject = self.one[0].name, self.one[0].version, self.one[1]
-        payload = templates[kind].replace(_NONCE.encode(), b"%032d" % seq).replace(_SUBJECT.hex.encode(), subject.hex.encode())
+        payload = (
+            templates[kind]
+            .replace(_NONCE.encode(), b"%032d" % seq)
+            .replace(_SUBJECT.hex.encode(), subject.hex.encode())
+        )
         payload = payload.replace(f'"{_MODEL}"'.encode(), f'"{model}"'.encode())
         payload = payload.replace(f'"{_VERSION}"'.encode(), f'"{version}"'.encode())
         signature = Signature(self.signer.key_id, self.signer.sign(pae(payload)))

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from enforcing import MODEL, VERSIONS, Enforcing, enforcing
@@ -99,7 +100,8 @@ def _stores(place: Place, project: Enforcing, *, first: bool) -> tuple[Any, Any]
 
     from aims_mlops_hooks.mlflow.registry_store import build
 
-    plain, guarded = SqlAlchemyStore(place.registry), build(f"aims:{place.registry}")
+    made: Any = SqlAlchemyStore
+    plain, guarded = made(place.registry), build(f"aims:{place.registry}")
     if first:
         plain.create_registered_model(MODEL)
         for version in VERSIONS:
@@ -155,7 +157,7 @@ class _Cheap:
     def resolve(self, ref: ModelRef, _registry_id: str) -> Any:
         return self._versions[str(ref.version)]
 
-    def manifest(self, version: Any) -> bytes:
+    def manifest(self, version: Any) -> Any:
         return self._manifests[version.version]
 
     def publish(self, *_: object) -> None:
@@ -182,12 +184,11 @@ def _calls(project: Enforcing, line: Line, plain: Any, guarded: Any, calls: int)
     times: dict[tuple[str, str], list[float]] = {}
     for number in range(calls):
         version = VERSIONS[number % 2]
-        source = project.files(version).as_uri()
         for name, store in (("plain", plain), ("guarded", guarded)):
-            took = _once(lambda store=store, version=version: store.set_registered_model_alias(MODEL, "champion", version))  # type: ignore[misc]
-            times.setdefault(("set-alias", name), []).append(took)
-            took = _once(lambda store=store, source=source: store.create_model_version(MODEL, source))  # type: ignore[misc]
-            times.setdefault(("create", name), []).append(took)
+            alias = partial(store.set_registered_model_alias, MODEL, "champion", version)
+            create = partial(store.create_model_version, MODEL, project.files(version).as_uri())
+            times.setdefault(("set-alias", name), []).append(_once(alias))
+            times.setdefault(("create", name), []).append(_once(create))
     for (call, name), taken in times.items():
         (line.plain if name == "plain" else line.guarded)[call] = statistics.median(taken)
 
@@ -220,7 +221,9 @@ def _summary(lines: list[Line]) -> None:
         _say(f"{name}: set-alias +{small.added('set-alias'):.2f} ms at {small.size}; +{LIMIT_MS:g} ms is {kept}")
         if large is not small:
             ratio = large.added("set-alias") / small.added("set-alias")
-            _say(f"{name}: {ratio:.2f} times that at {large.size}, where log n grew {_log_ratio(small, large):.2f} times")
+            _say(
+                f"{name}: {ratio:.2f} times that at {large.size}, where log n grew {_log_ratio(small, large):.2f} times"
+            )
 
 
 def _log_ratio(small: Line, large: Line) -> float:

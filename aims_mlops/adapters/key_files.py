@@ -130,6 +130,7 @@ class FileSigner:
         self._public = public_path(folder, person)
         self._passphrase = passphrase
         self._unlocked: _PrivateKey | None = None
+        self._open_id: Digest | None = None
 
     def __repr__(self) -> str:
         return f"FileSigner({self._person!r}, {str(self._private)!r})"
@@ -144,8 +145,11 @@ class FileSigner:
 
     @property
     def key_id(self) -> Digest:
-        """SHA-256 of the public key's DER form, from the public file; `SigningError` where that is missing."""
-        return read_public_key(self._public).id
+        """SHA-256 of the public key's DER form, from the public file; `SigningError` where that is missing.
+
+        Once the key is open it is the open key's: both were compared then.
+        """
+        return read_public_key(self._public).id if self._open_id is None else self._open_id
 
     def sign(self, message: bytes) -> bytes:
         """Sign some bytes: ECDSA over SHA-256 in DER form, or Ed25519.
@@ -181,6 +185,7 @@ class FileSigner:
                 f"{self._private} and {self._public} are not of the same key",
                 hint=f"put the right public key there: openssl pkey -in {self._private} -pubout -out {self._public}",
             )
+        self._open_id = Digest.of(spki)
         return key
 
     def _decrypt(self, content: bytes) -> _PrivateKey:

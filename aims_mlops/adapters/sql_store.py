@@ -15,9 +15,10 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Select, bindparam, cast, insert, inspect, select
+from sqlalchemy import Connection, Select, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from aims_mlops.adapters import sql_questions as sql
 from aims_mlops.adapters.head_file import BEFORE_FIRST, HeadFile
 from aims_mlops.adapters.sql_database import WRITES, Database
 from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF, META, METADATA, SCHEMA_VERSION
@@ -36,23 +37,6 @@ _LOOK = (
     "`aims evidence verify` tells what is missing or changed; put the newest copy back: nothing is appended until then"
 )
 
-_LEAF = cast(LEAF.c.leaf, LargeBinary)
-_ENVELOPE = cast(ENVELOPE.c.envelope, LargeBinary)
-_REGISTRY_ID = select(META.c.value).where(META.c.key == "registry_id")
-_LAST = select(_LEAF).order_by(LEAF.c.seq.desc()).limit(1)
-_NOW = select(_REGISTRY_ID.scalar_subquery(), _LAST.scalar_subquery())
-_BEFORE_APPEND = select(
-    *_NOW.selected_columns,
-    select(_LEAF).where(LEAF.c.payload == bindparam("payload")).scalar_subquery(),
-    select(_ENVELOPE).where(ENVELOPE.c.payload == bindparam("payload")).scalar_subquery(),
-)
-"""All that an append has to know, in one question: each costs a server's round trip while the others wait."""
-_NEW_LEAF, _NEW_ENVELOPE = insert(LEAF), insert(ENVELOPE)
-_ENVELOPE_OF = select(_ENVELOPE).where(ENVELOPE.c.payload == bindparam("asked"))
-_ENVELOPES_OF = select(ENVELOPE.c.payload, _ENVELOPE).where(ENVELOPE.c.payload.in_(bindparam("asked", expanding=True)))
-_LEAVES_AT = select(LEAF.c.seq, _LEAF).where(LEAF.c.seq.in_(bindparam("asked", expanding=True)))
-_BLOB_OF = select(cast(BLOB.c.content, LargeBinary)).where(BLOB.c.digest == bindparam("asked"))
-
 
 class SqlEvidenceStore:
     """`ports.EvidenceStore` over a database. Signatures and payloads are not looked at: bytes in, bytes out."""
@@ -60,15 +44,13 @@ class SqlEvidenceStore:
     enforces = False
     """A database decides nothing."""
 
-    enforces = False
-
     def __init__(self, database: Database) -> None:
         """Connect to nothing yet: the first write makes the tables, and a reader needs none."""
         self._database = database
         self._tables_seen = False
         self._held = threading.local()
         self._id_seen: str | None = None
-        self._before_append = select(*_BEFORE_APPEND.selected_columns, database.clock)
+        self._before_append = select(*sql.BEFORE_APPEND.selected_columns, database.clock)
         self.head_was_pinned_now = False
         """Whether this object took the log's head for true because this host had never seen one."""
 
@@ -109,7 +91,7 @@ class SqlEvidenceStore:
                 stored = last = self._insert(connection, entry, last, registry_id, now=self._database.moment(row[4]))
                 if row[3] is None:
                     new = {"payload": str(entry.payload), "envelope": entry.envelope}
-                    connection.execute(_NEW_ENVELOPE, new)
+                    connection.execute(sql.NEW_ENVELOPE, new)
         assert last is not None
         head_file.advance(Head(last.leaf.seq, last.digest))
         return stored
@@ -128,10 +110,8 @@ class SqlEvidenceStore:
     def leaves(self, start: int = 0) -> Iterator[bytes]:
         """Yield the leaves' bytes from `start` on, as they stand. Ask for `head()` before, since a log may grow."""
         seen = start - 1
-        # The cast reads whatever SQL may have put there: text in place of bytes is for `walk` to report.
-        query = select(LEAF.c.seq, _LEAF).order_by(LEAF.c.seq).limit(_BATCH)
         while True:
-            rows = self._rows(query.where(LEAF.c.seq > seen))
+            rows = self._rows(sql.LEAVES_AFTER, seen=seen, batch=_BATCH)
             for seq, leaf in rows:
                 yield bytes(leaf)
                 seen = seq
@@ -140,7 +120,7 @@ class SqlEvidenceStore:
 
     def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
         """Return the leaves' bytes at these places, as they stand; a place that is empty is left out."""
-        return {seq: bytes(leaf) for seq, leaf in self._asked(_LEAVES_AT, list(places))}
+        return {seq: bytes(leaf) for seq, leaf in self._asked(sql.LEAVES_AT, list(places))}
 
     def head(self) -> Head | None:
         """Return the head kept outside the database; None where none is.
@@ -149,7 +129,7 @@ class SqlEvidenceStore:
         Raises `VerificationError` for a head file that is damaged.
         """
         with self._reading() as connection:
-            row = None if connection is None else connection.execute(_NOW).one()
+            row = None if connection is None else connection.execute(sql.NOW).one()
             registry_id, last = ("", None) if row is None else (self._said_id(row[0]), row[1])
         if connection is None and self._database.trusts_first_use:
             return None
@@ -165,7 +145,7 @@ class SqlEvidenceStore:
 
     def envelope(self, payload: Digest) -> bytes | None:
         """Return an envelope's bytes by the digest of its payload, as they stand; None where there is none."""
-        return next((bytes(row[0]) for row in self._rows(_ENVELOPE_OF, asked=str(payload))), None)
+        return next((bytes(row[0]) for row in self._rows(sql.ENVELOPE_OF, asked=str(payload))), None)
 
     def envelope_digests(self, payloads: Collection[Digest] | None = None) -> Mapping[str, Digest]:
         """Return the digests of envelopes' bytes as they stand, by the payload that each is filed under.
@@ -175,9 +155,9 @@ class SqlEvidenceStore:
         found: dict[str, Digest] = {}
         last = ""
         if payloads is not None:
-            asked = self._asked(_ENVELOPES_OF, [str(item) for item in payloads])
+            asked = self._asked(sql.ENVELOPES_OF, [str(item) for item in payloads])
             return {payload: Digest.of(bytes(held)) for payload, held in asked}
-        query = select(ENVELOPE.c.payload, _ENVELOPE).order_by(ENVELOPE.c.payload)
+        query = select(ENVELOPE.c.payload, sql.ENVELOPE_BYTES).order_by(ENVELOPE.c.payload)
         while True:
             rows = self._rows(query.where(ENVELOPE.c.payload > last).limit(_BATCH))
             for payload, envelope in rows:
@@ -272,7 +252,7 @@ class SqlEvidenceStore:
         except SQLAlchemyError as error:
             raise self._database.explain(error) from error
 
-    def _rows(self, query: Select[Any], **values: str) -> Sequence[Any]:
+    def _rows(self, query: Select[Any], **values: str | int) -> Sequence[Any]:
         with self._reading() as connection:
             return () if connection is None else connection.execute(query, values).all()
 
@@ -306,7 +286,7 @@ class SqlEvidenceStore:
         connection.execute(insert(META), rows)
 
     def _registry_id(self, connection: Connection) -> str:
-        return self._said_id(connection.execute(_REGISTRY_ID).scalar())
+        return self._said_id(connection.execute(sql.REGISTRY_ID).scalar())
 
     def _said_id(self, value: object) -> str:
         if value is None:
@@ -353,7 +333,7 @@ class SqlEvidenceStore:
         stored = StoredLeaf.from_bytes(content)
         row = {"seq": leaf.seq, "leaf": content, "digest": str(stored.digest), "payload": str(entry.payload)}
         row |= {"type": entry.type, "subject": str(entry.subject), "model": entry.model}
-        connection.execute(_NEW_LEAF, {**row, "version": entry.version, "system": entry.system})
+        connection.execute(sql.NEW_LEAF, {**row, "version": entry.version, "system": entry.system})
         return stored
 
     def _hold_to_head(
@@ -375,7 +355,7 @@ class SqlEvidenceStore:
             end = "has no leaf" if last is None else f"ends at leaf {last.leaf.seq}"
             said = f"the log {end}, but leaf {kept.seq} was seen before"
             raise self._broken(f"{said}: its tail is cut off, or this is an old copy")
-        query = select(_LEAF).where(LEAF.c.seq == kept.seq)
+        query = select(sql.LEAF_BYTES).where(LEAF.c.seq == kept.seq)
         at_head = last if last.leaf.seq == kept.seq else self._stored(connection.execute(query).scalar())
         if at_head is None or at_head.digest != kept.digest:
             raise self._broken(f"leaf {kept.seq} is not the leaf that was seen there before")
@@ -392,7 +372,7 @@ class SqlEvidenceStore:
         return Head(last.leaf.seq, last.digest)
 
     def _blob(self, connection: Connection, digest: Digest) -> bytes | None:
-        kept = connection.execute(_BLOB_OF, {"asked": str(digest)}).scalar()
+        kept = connection.execute(sql.BLOB_OF, {"asked": str(digest)}).scalar()
         if kept is not None and Digest.of(bytes(kept)) != digest:
             raise self._broken(f"the stored text {digest} was changed: it is now {Digest.of(bytes(kept))}")
         return None if kept is None else bytes(kept)

@@ -23,6 +23,9 @@ DEFAULT = "sqlite:///aims.db"
 _WRITE = "write sqlite:///aims.db, postgresql://USER@HOST/DATABASE or a server's http(s):// in AIMS_STORE or `store:`"
 
 
+_DATABASE = "write sqlite:///aims.db or postgresql://USER@HOST/DATABASE: a server does not keep its evidence elsewhere"
+
+
 def utc_now() -> datetime:
     """Return the host's time."""
     return datetime.now(UTC)
@@ -62,7 +65,7 @@ def open_store(uri: str, *, root: Path, head_folder: Path | None = None, clock: 
 
 def _database(uri: str, *, root: Path, head_folder: Path, clock: Clock) -> Database:
     if _is_http(uri):
-        raise UsageError("evidence is kept in a database here: the store's address begins with http", hint=_WRITE)
+        raise UsageError("evidence is kept in a database here: the store's address begins with http", hint=_DATABASE)
     try:
         url = make_url(uri)
     except ArgumentError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -125,25 +125,26 @@ def _row(record: Record) -> Row:
 
 def says(record: Record) -> str:
     """Say in a few words what a statement says; anyone may sign anything, so that its body may be of any shape."""
-    body = record.statement.body
+    in_words = _SAYINGS.get(record.statement.kind)
     try:
-        match record.statement.kind:
-            case "check-result":
-                return f"{body['check']['id']} {body['outcome']}"
-            case "gate-decision":
-                tried = "" if body["act"] == "promote" else f"{body['act']} "
-                return f"{tried}{body['verdict']}" + (f" for {target_text(body['to'])}" if body["to"] else "")
-            case "promotion":
-                return f"to {target_text(body['to'])}"
-            case "bypass-finding":
-                return f"{body['word']} at {target_text(body['to'])}"
-            case "record":
-                return str(body["record"])
-            case "policy":
-                return f"number {body['sequence']}"
+        return "" if in_words is None else in_words(record.statement.body)
     except (AttributeError, KeyError, TypeError, ValueError, UsageError):
         return "ill-formed"
-    return ""
+
+
+def _decision(body: Mapping[str, Any]) -> str:
+    tried = "" if body["act"] == "promote" else f"{body['act']} "
+    return f"{tried}{body['verdict']}" + (f" for {target_text(body['to'])}" if body["to"] else "")
+
+
+_SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "check-result": lambda body: f"{body['check']['id']} {body['outcome']}",
+    "gate-decision": _decision,
+    "promotion": lambda body: f"to {target_text(body['to'])}",
+    "bypass-finding": lambda body: f"{body['word']} at {target_text(body['to'])}",
+    "record": lambda body: str(body["record"]),
+    "policy": lambda body: f"number {body['sequence']}",
+}
 
 
 def show(services: Services, text: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from aims_mlops.api.known_walk import (
 from aims_mlops.api.opened import Opened
 from aims_mlops.evidence.log import Fault, Head, StoredLeaf
 
-REREAD = 32
+REREAD = 16
 """How many older places each look reads again: after `size / REREAD` looks every place was read again."""
 
 _BATCH = 500

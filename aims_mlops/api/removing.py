@@ -7,12 +7,12 @@ and so neither a broken store nor an unreadable policy stops it; what could not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.services import Said, Services, write
-from aims_mlops.errors import AimsError, Denied
+from aims_mlops.errors import AimsError, Denied, SigningError
 from aims_mlops.evidence import predicates
 from aims_mlops.model.decision import Refusal
 from aims_mlops.model.subject import ModelRef, ModelVersion, RegisteredModel, Target
@@ -59,7 +59,7 @@ def removal(services: Callable[[], Services], removed: Removal, *, say: Callable
 
 def _must_be_vouched_for(services: Services, removed: Removal) -> None:
     demanded = any(system.policy.promotion.authenticated for system in services.project.governing(removed.name))
-    if not demanded or services.actor().authenticated:
+    if not demanded or _vouched_for(services):
         return
     reason = f"the policy wants to know who removes {removed.target}, and nobody vouches for the caller"
     hint = "sign in: the server needs basic-auth or a trusted proxy for it (AIMS_AUTH, AIMS_TRUSTED_PROXY)"
@@ -71,16 +71,22 @@ def _must_be_vouched_for(services: Services, removed: Removal) -> None:
     raise Denied(f"removal refused: {reason}\n  {recorded}", hint=hint)
 
 
+def _vouched_for(services: Services) -> bool:
+    try:
+        return services.actor().authenticated
+    except SigningError:  # a client without a key is nobody
+        return False
+
+
 def _lost(services: Services, removed: Removal) -> list[ModelVersion | RegisteredModel]:
     """Return what the record is about: each version as the registry has it, or the model where it has none."""
     registry_id = services.store.registry_id()
     found: list[ModelVersion | RegisteredModel] = []
     for number in removed.versions:
-        try:
+        with suppress(AimsError):  # a name that no reference can hold, or a version that is gone
             found.append(services.registry.resolve(ModelRef(removed.name, version=number), registry_id))
-        except AimsError:
-            continue  # A name that no reference can hold, or a version that is gone: the model is named below.
-    return found or [RegisteredModel(registry_id, removed.workspace, removed.name)]
+    known = bool(removed.versions) and len(found) == len(removed.versions)
+    return found if known else [*found, RegisteredModel(registry_id, removed.workspace, removed.name)]
 
 
 def _record(services: Services, version: ModelVersion | RegisteredModel, target: Target) -> None:

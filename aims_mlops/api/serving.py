@@ -16,6 +16,7 @@ from aims_mlops.api.services import Services
 from aims_mlops.errors import SigningError
 from aims_mlops.model.decision import Actor
 from aims_mlops.model.register import Project
+from aims_mlops.ports import EvidenceStore
 
 if TYPE_CHECKING:
     from aims_mlops.api.applying import AppliedConfiguration
@@ -32,9 +33,11 @@ class Server:
         *,
         caller: Callable[[], Actor],
         log: KnownLog,
+        store: EvidenceStore,
     ) -> None:
         """`services` builds those of a project, once for each configuration that comes into force."""
         self.log = log
+        self.store = store
         self.configuration = configuration
         self._services = services
         self._caller = caller

@@ -85,9 +85,10 @@ def watch(
         with _standing_still(services, models_of(seen.findings), notices):
             seen = looker.look(models_of(seen.findings))
             desk = _Desk(services, seen.acts, notices)
-            findings = [desk.record(found) for found in seen.findings]
+            sure = not notices
+            findings = [desk.record(found) if sure else replace(found, fresh=True) for found in seen.findings]
             if enforce:
-                findings = _put_back(services, seen, findings, sure=not notices)
+                findings = _put_back(services, seen, findings, sure=sure and not notices)
             seen = replace(seen, findings=tuple(findings))
     return WatchReport(
         services.clock(),
@@ -180,7 +181,7 @@ def _standing_still(services: Services, models: Collection[str], notices: list[s
             for name in sorted(models):
                 held.enter_context(services.store.lock(promotion_lock(name)))
         except StoreError as error:
-            notices.append(f"a promotion may be under way, so that nothing is put back: {error}")
+            notices.append(f"a promotion may be under way, so that nothing is recorded or put back: {error}")
         yield
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -20,6 +20,8 @@ from aims_mlops.errors import AimsError, UsageError
 
 if TYPE_CHECKING:
     from aims_mlops.api import Services, WatchReport
+    from aims_mlops.model.bypass import Bypass
+    from aims_mlops.model.digest import Digest
     from aims_mlops.ports import Signer
 
 
@@ -97,6 +99,8 @@ class _Watcher:
     enforce: bool
     servers: tuple[str, ...]
     signer: Signer | None = None
+    untold: list[Bypass] = field(default_factory=list)
+    known: set[Digest] = field(default_factory=set)
 
     def look(self) -> WatchReport:
         from aims_mlops import api
@@ -121,14 +125,19 @@ class _Watcher:
         return replace(services, signer=one_signer)
 
     def _tell(self, report: WatchReport) -> None:
+        """Tell people once of each new finding; what nobody could be told of is told again at the next look."""
         from aims_mlops import wiring
         from aims_mlops.views.watching import watch_message
 
-        notifier = wiring.notifier()
-        if notifier is None or not report.fresh:
+        self.untold += [found for found in report.fresh if found.id not in self.known]
+        self.known.update(found.id for found in report.fresh)
+        notifier = wiring.notifier() if self.untold else None
+        if notifier is None:
+            self.untold.clear()
             return
         try:
-            notifier.notify(*watch_message(report))
+            notifier.notify(*watch_message(self.untold))
+            self.untold.clear()
         except AimsError as error:
             _say(f"nobody was told: {error}" + (f" ({error.hint})" if error.hint else ""))
 

@@ -33,6 +33,9 @@ _PLAIN = re.compile(
 )
 
 
+_PLAIN_HEAD = re.compile(rb'\{"leaf":%b,"seq":(-1|0|[1-9][0-9]{0,14}),"v":1\}' % _DIGEST)
+
+
 def _is_version_1(wire: Mapping[str, Any]) -> bool:
     # `true` equals 1 in Python, but it is not the number that the format names.
     return type(wire["v"]) is int and wire["v"] == 1 and type(wire["seq"]) is int
@@ -123,6 +126,8 @@ class Head:
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         """Read a head file; raise `VerificationError` for any other form."""
+        if plain := _PLAIN_HEAD.fullmatch(content):
+            return cls(int(plain[2]), Digest(plain[1].decode()))
         wire = parse(content, what="head")
         if set(wire) != {"v", "seq", "leaf"} or not _is_version_1(wire):
             raise VerificationError("head: not a head of version 1")

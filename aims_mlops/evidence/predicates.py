@@ -187,7 +187,7 @@ def _version(version: ModelVersion) -> dict[str, str]:
 
 
 def bypass_finding(found: Bypass, *, actor: Actor) -> dict[str, Any]:
-    """Return the body of a `bypass-finding`. `finding` is the same for the same finding, whoever looks, however often."""
+    """Return the body of a `bypass-finding`. `finding` is the same for the same thing, whoever looks, however often."""
     return {
         "finding": found.id,
         "word": found.word.value,

@@ -68,7 +68,7 @@ class Bypass:
     evidence: Digest | None = None
     """The statement that records the finding; None where it could not be recorded."""
     fresh: bool = False
-    """Whether this look was the first to record it."""
+    """Whether this look was the first to find it, as far as the log knows."""
     done: str = ""
     """What was done about it; empty where nothing was."""
 

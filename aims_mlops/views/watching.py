@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aims_mlops.api import WatchReport
@@ -99,14 +100,13 @@ def watch_line(report: WatchReport) -> str:
     return f"the registry holds what the log says: {looked}"
 
 
-def watch_message(report: WatchReport) -> tuple[str, str]:
-    """Return title and text of a message about the findings that are new. It names models and places, and no person."""
-    title = f"aims watch: {count(len(report.fresh), 'new finding')}"
+def watch_message(fresh: Sequence[Bypass]) -> tuple[str, str]:
+    """Return title and text of a message about new findings. It names models and places, and no person."""
     lines = []
-    for found in report.fresh[:_MOST]:
+    for found in fresh[:_MOST]:
         done = f" [{found.done}]" if found.done else ""
         lines.append(printable(f"{found.word.value}: {found.seen}; {found.logged}{done}"))
-    if len(report.fresh) > _MOST:
-        lines.append(f"and {len(report.fresh) - _MOST} more")
+    if len(fresh) > _MOST:
+        lines.append(f"and {len(fresh) - _MOST} more")
     lines.append("aims watch --once shows what to do")
-    return title, "\n".join(lines)
+    return f"aims watch: {count(len(fresh), 'new finding')}", "\n".join(lines)

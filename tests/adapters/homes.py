@@ -60,8 +60,8 @@ class Served:
 
     def entry(self, name: str, *, model: str = "income", version: str = "3") -> Entry:
         registry_id = self.world.store.registry_id()
-        times = {"measured_at": self.world.now, "signed_at": self.world.now}
-        said = result(nonce=name, model=model, version=version, registry_id=registry_id, **times)
+        now = self.world.now
+        said = result(nonce=name, model=model, version=version, registry_id=registry_id, measured_at=now, signed_at=now)
         envelope = signed(said)
         return Entry(
             envelope.to_bytes(),

@@ -280,9 +280,21 @@ def test_the_store_of_another_registry_in_its_place_is_noticed(place: Place) -> 
     place.desk.apply()
     place.server().current()
     place.home.sql("update aims_meta set value = 'another' where key = 'registry_id'")
+    place.desk = Desk(place.desk.world, place.home.open())  # a store takes its id for fixed as long as it lives
     refused(place.server(), ExitCode.UNDECIDED, "number 1 was, and no administrator's is left")
+    place.empty()
     place.desk.say(STRICTEST, 4, "officer")
     refused(place.server(), ExitCode.UNVERIFIED, "the evidence store is of registry another")
+
+
+def test_a_store_that_is_replaced_under_a_running_server_is_noticed(place: Place) -> None:
+    place.desk.apply()
+    running = place.server()
+    running.current()
+    place.home.sql("update aims_meta set value = 'another' where key = 'registry_id'")
+    place.empty()
+    Desk(place.desk.world, place.home.open()).say(STRICTEST, 4, "officer")
+    refused(running, ExitCode.UNDECIDED, "number 1 was, and no administrator's is left")
 
 
 @pytest.mark.parametrize("name", [MAIN, "keys/pipeline.pub.pem"])

@@ -21,6 +21,7 @@ from aims_mlops.adapters.stores import evidence_store, open_store
 from aims_mlops.errors import ExitCode, StoreError, UsageError, VerificationError
 from aims_mlops.evidence.log import Head
 from aims_mlops.model.digest import Digest
+from aims_mlops.ports import Entry
 from tests.adapters.homes import Served, audit
 from tests.api.world import World
 from tests.serving import application, listening
@@ -266,6 +267,9 @@ def test_a_server_keeps_its_own_evidence_in_a_database(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         open_store("http://mlflow:5000", root=tmp_path)
     assert str(caught.value) == "evidence is kept in a database here: the store's address begins with http"
+    assert caught.value.hint == (
+        "write sqlite:///aims.db or postgresql://USER@HOST/DATABASE: a server does not keep its evidence elsewhere"
+    )
 
 
 def test_a_static_prefix_belongs_to_the_address(tmp_path: Path) -> None:
@@ -354,6 +358,7 @@ def test_another_registry_at_the_same_address_is_seen(served: Served) -> None:
     served.world.store.close()
     for file in served.world.folder.iterdir():
         file.unlink()
+    served.world.store = open_store("sqlite:///aims.db", root=served.world.folder)
     assert [fault.kind for fault in audit(store).faults] == ["hole"]
     with pytest.raises(VerificationError, match="leaf 0 was seen before and is gone"):
         store.append(served.entry("two"))
@@ -376,7 +381,7 @@ def test_a_leaf_about_something_else_is_not_taken_for_a_receipt(served: Served, 
         with pytest.raises(VerificationError, match="answered with leaf 0, which is about another statement"):
             store.append(two)
         store.close()
-    spaced = http_store.Entry(one.envelope + b" ", one.payload, one.type, one.subject)
+    spaced = Entry(one.envelope + b" ", one.payload, one.type, one.subject)
     with answering(nothing, (201, JSON, receipt)) as (uri, _seen):
         store = store_at(uri, tmp_path / "b")
         with pytest.raises(VerificationError, match="leaf 0 holds another envelope of this statement"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.bypass.attempts.processes import python
 from tests.bypass.rest import AJAX, PROXY
 from tests.bypass.scene import Scene, Version
 from tests.bypass.suite import LEGITIMATE, legitimate
@@ -194,26 +195,24 @@ def _delete_model(scene: Scene) -> None:
     scene.client.delete_registered_model(scene.model(scene.free).name)
 
 
+LOG_MODEL = """
+import sys, mlflow, numpy as np
+from sklearn.linear_model import LogisticRegression
+uri, experiment, name = sys.argv[1:]
+mlflow.set_tracking_uri(uri)
+rows = np.array([[0.0], [1.0]])
+model = LogisticRegression().fit(rows, np.array([0, 1]))
+with mlflow.start_run(experiment_id=experiment):
+    mlflow.sklearn.log_model(model, name="model", registered_model_name=name, pip_requirements=["scikit-learn"])
+mlflow.MlflowClient().set_registered_model_alias(name, "dev", "1")
+assert list(mlflow.pyfunc.load_model(f"models:/{name}@dev").predict(rows)) == [0, 1]
+"""
+
+
 @legitimate("log-model-and-load-by-alias", "mlflow.sklearn.log_model registers; pyfunc.load_model loads by alias")
 def _log_model(scene: Scene) -> None:
-    import mlflow
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression().fit(np.array([[0.0], [1.0]]), np.array([0, 1]))
-    mlflow.set_tracking_uri(scene.server.url)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with mlflow.start_run(experiment_id=scene.server.experiment):
-                mlflow.sklearn.log_model(
-                    model, name="model", registered_model_name=scene.name, pip_requirements=["scikit-learn"]
-                )
-            scene.client.set_registered_model_alias(scene.name, "dev", "1")
-            loaded = mlflow.pyfunc.load_model(f"models:/{scene.name}@dev")
-            assert list(loaded.predict(np.array([[0.0], [1.0]]))) == [0, 1]
-    finally:
-        mlflow.set_tracking_uri("")
+    # In a process of its own: the fluent functions keep the server's address for good.
+    python("-W", "ignore", "-c", LOG_MODEL, scene.server.url, scene.server.experiment, scene.name)
 
 
 @legitimate("download", "a version's files, downloaded by its address")

@@ -172,9 +172,13 @@ class RealEvidence:
     def claim(self, name: str, version: str, *, how: str) -> None:
         """Hand in results of a stranger, or results and a decision under a policy that asks for less."""
         ref = f"{name}/{version}"
-        if how == "untrusted":
-            self._aims("--as", "stranger", "check", ref, expect=ANY)
+        if how in ("untrusted", "written"):
+            own = {"AIMS_STORE": self.project.store} if how == "written" else {}
+            self._aims("--as", "stranger", "check", ref, expect=ANY, **own)
             return
+        if how == "applied":
+            own = {"AIMS_STORE": self.project.store, "AIMS_CONFIG": self._lax()}
+            self._aims("--as", "stranger", "apply", expect=ANY, **own)
         self._aims("check", ref, expect=ANY, AIMS_CONFIG=self._lax())
         if how == "decision":
             self._aims("gate", ref, "--to", "champion", expect=ANY, AIMS_CONFIG=self._lax())

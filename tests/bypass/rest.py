@@ -32,7 +32,7 @@ class Reply:
 
     def ok(self) -> Reply:
         """Hold the answer to success: what an attempt only prepares must work."""
-        assert self.status == 200, f"{self.status}: {self.text[:600]}"
+        assert self.status == 200, f"{self.status}: {' '.join(self.text.split())[:600]}"
         return self
 
 

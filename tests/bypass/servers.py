@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +41,7 @@ class Corner:
 
     def __str__(self) -> str:
         words = [self.web, self.database, "basic-auth" if self.auth else "no-auth"]
-        return "-".join(words + ["workspaces"] * self.workspaces)
+        return "-".join(words + ["workspaces"] * self.workspaces + ["prefix"] * bool(self.prefix))
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,11 @@ def serve(
             command, stdout=log, stderr=log, cwd=folder, env=kept | environment, start_new_session=True
         )
         try:
-            url = f"http://127.0.0.1:{port}"
+            url = f"http://127.0.0.1:{port}{corner.prefix}"
             made = Server(corner, folder, url, database, artifacts, process, guarded, environment)
             wait(made)
+            if corner.auth:
+                _cheap_password(folder)
             yield made
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -162,6 +166,17 @@ def _auth(folder: Path) -> dict[str, str]:
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )
     return {"MLFLOW_AUTH_CONFIG_PATH": str(config), "MLFLOW_FLASK_SERVER_SECRET_KEY": "a secret for tests"}
+
+
+def _cheap_password(folder: Path) -> None:
+    """Keep the administrator's password in a form that costs nothing to compare: each of thousands of calls does."""
+    from werkzeug.security import generate_password_hash
+
+    cheap = generate_password_hash(ADMIN[1], method="pbkdf2:sha256:1")
+    with closing(sqlite3.connect(folder / "auth.db")) as database:
+        changed = database.execute("update users set password_hash = ? where username = ?", (cheap, ADMIN[0]))
+        assert changed.rowcount == 1
+        database.commit()
 
 
 def wait(server: Server) -> None:

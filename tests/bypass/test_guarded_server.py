@@ -29,7 +29,7 @@ def test_no_attempt_promotes_past_the_gate_unseen(guarded: Guarded) -> None:
 
 @pytest.mark.xdist_group("bypass-workspaces")
 def test_no_attempt_promotes_past_the_gate_between_workspaces(tmp_path: Path) -> None:
-    with guarded_server(Corner(workspaces=True), tmp_path) as guarded:
+    with guarded_server(Corner(workspaces=True, prefix="/mlflow"), tmp_path) as guarded:
         _hold(guarded, tried(guarded.scene, [one for one in ATTEMPTS.values() if one.workspaces]))
 
 

@@ -32,7 +32,7 @@ def test_plain_mlflow_lets_each_attempt_through(plain: Server) -> None:
 
 
 def test_plain_mlflow_with_workspaces_lets_each_attempt_through(tmp_path: Path) -> None:
-    with serve(Corner(workspaces=True), tmp_path, f"sqlite:///{tmp_path}/mlflow.db") as server:
+    with serve(Corner(workspaces=True, prefix="/mlflow"), tmp_path, f"sqlite:///{tmp_path}/mlflow.db") as server:
         outcomes = tried(
             lambda token: Scene(server, token, NoEvidence(server)), [one for one in ATTEMPTS.values() if one.workspaces]
         )

@@ -208,7 +208,7 @@ def receiver() -> Iterator[Receiver]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -252,7 +252,8 @@ def test_without_apprise_the_missing_extra_is_named(promoted: Loans, monkeypatch
     monkeypatch.setitem(sys.modules, "apprise", None)
     steal(promoted)
     promoted.aims("watch", "--once", expect=4, AIMS_NOTIFY="json://127.0.0.1:1").says(
-        "nobody was told: AIMS_NOTIFY is set, and the library apprise is not installed (pip install 'aims-mlops[notify]')"
+        "nobody was told: AIMS_NOTIFY is set, and the library apprise is not installed",
+        "(pip install 'aims-mlops[notify]')",
     )
 
 

@@ -37,8 +37,8 @@ class Api:
         return self.client.post(f"{PREFIX}/statements", data=content, content_type=kind)
 
     def signed(self, nonce: str = "n0", **changes: Any) -> bytes:
-        times = {"measured_at": self.world.now, "signed_at": self.world.now}
-        said = result(nonce=nonce, registry_id=self.world.store.registry_id(), **times, **changes)
+        now, registry_id = self.world.now, self.world.store.registry_id()
+        said = result(nonce=nonce, registry_id=registry_id, measured_at=now, signed_at=now, **changes)
         return signed(said).to_bytes()
 
     def append(self, count: int) -> list[Digest]:
@@ -265,15 +265,6 @@ def test_every_status_that_a_refusal_can_have_is_described_somewhere() -> None:
     operations = [one for methods in description(version="1")["paths"].values() for one in methods.values()]
     told = {int(status) for operation in operations for status in operation["responses"]}
     assert set(STATUS.values()) <= told
-
-
-def test_the_description_is_openapi_3_1(api: Api) -> None:
-    from jsonschema import Draft202012Validator
-
-    told = api.get("/openapi.json").get_json()
-    assert told["openapi"] == "3.1.0"
-    for schema in told["components"]["schemas"].values():
-        Draft202012Validator.check_schema(schema)
 
 
 @pytest.mark.slow

@@ -135,6 +135,8 @@ WRITES = ["log_artifact", "log_artifacts", "log_artifact_from_stream", "log_arti
     ("folder", "name"), [(MODEL, "MLmodel"), (f"{MODEL}/data", "new"), (f"{RUN}/aims/income/1/e", "r.html")]
 )
 def test_no_write_changes_a_frozen_file(world: World, method: str, folder: str, name: str) -> None:
+    if not hasattr(world.repository, method):
+        pytest.skip("this MLflow takes no uploads as streams")
     before = world.content()
     said = refused(_writes(world, folder, name)[method])
     assert said.startswith("[aims] frozen: ")
@@ -149,12 +151,14 @@ def test_no_write_changes_a_frozen_file(world: World, method: str, folder: str, 
 def test_other_writes_go_on_and_evidence_is_added_under_new_names(
     world: World, method: str, folder: str, name: str
 ) -> None:
+    if not hasattr(world.repository, method):
+        pytest.skip("this MLflow takes no uploads as streams")
     _writes(world, folder, name)[method]()
     assert world.content()[f"{folder}/{name}"] == b"another"
 
 
 def test_a_write_over_a_folder_that_holds_a_frozen_one_is_refused(world: World) -> None:
-    assert "is not written" in refused(_writes(world, "1/models", "m-7")["log_artifact_from_stream"])
+    assert "is not written" in refused(_writes(world, "1/models", "m-7")["log_artifact"])
 
 
 @pytest.mark.parametrize(
@@ -196,6 +200,8 @@ def test_what_is_not_frozen_can_be_deleted(world: World) -> None:
 
 
 def test_an_upload_that_began_before_the_freeze_does_not_end_in_it(world: World) -> None:
+    if not hasattr(world.repository, "log_artifact_from_async_stream"):
+        pytest.skip("this MLflow takes no uploads as streams")
     world.said.about.clear()
 
     async def slow() -> AsyncIterator[bytes]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from aims_mlops.errors import ConfigError
+from aims_mlops.errors import ConfigError, RegistryError
+from aims_mlops.model.subject import ModelRef
+from aims_mlops_hooks.mlflow import registry_store
 from aims_mlops_hooks.mlflow.guard import Guard, unguarded
 from aims_mlops_hooks.mlflow.guard.tags import is_prompt_key, is_reserved
+from aims_mlops_hooks.mlflow.registry import MlflowRegistry
 from aims_mlops_hooks.mlflow.registry_store import guarded_class
 from tests.hooks.conftest import FakeGatekeeper
 
@@ -322,6 +326,39 @@ def test_reserved_tags_do_not_come_in_by_creating_or_copying(gatekeeper: FakeGat
     assert store.get_model_version("other", 1).tags == {"team": "x"}
     assert store.get_model_version("copy", 1).tags == copied.tags == {"team": "x"}
     assert store.get_model_version(NAME, 1).tags == {"aims.status": "allowed", "team": "x"}
+
+
+def test_publishing_to_a_server_that_enforces_leaves_its_tags_alone_and_finds_its_run_again(
+    gatekeeper: FakeGatekeeper, store: Any, sqlite_registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+    from mlflow.tracking._model_registry import utils
+
+    monkeypatch.setattr(registry_store, "Guard", functools.partial(Guard, server=True))
+    monkeypatch.setattr(registry_store, "project_gatekeeper", lambda _registry: gatekeeper)
+    monkeypatch.setattr(utils, "_model_registry_store_registry", None)
+    registry = MlflowRegistry(f"aims:{sqlite_registry}", tracking_uri=sqlite_registry)
+    version = registry.resolve(ModelRef(NAME, version="1"), "6f2c1f1e-0a44-4d5e-9f0a-3f3b1f2a7c11")
+    for name in ("one.json", "two.json"):
+        registry.publish(version, {name: b"{}"}, {"aims.status": "allowed"})
+    assert store.get_model_version(NAME, 1).tags == {}
+    client = MlflowClient(sqlite_registry, sqlite_registry)
+    experiment = client.get_experiment_by_name("aims-evidence")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert {item.path for item in client.list_artifacts(run.info.run_id, "aims/income/1")} == {
+        "aims/income/1/one.json",
+        "aims/income/1/two.json",
+    }
+
+    def refused(*_: object) -> None:
+        raise MlflowException("no rights", error_code=PERMISSION_DENIED)
+
+    monkeypatch.setattr(MlflowClient, "set_model_version_tag", refused)
+    with pytest.raises(RegistryError, match="no rights"):
+        registry.publish(version, {}, {"aims.status": "allowed"})
 
 
 @pytest.mark.parametrize("key", [PROMPT_TAG, PROMPT_TAG.upper()])

@@ -59,10 +59,10 @@ def test_an_argument_that_would_change_what_is_guarded_is_refused(options: Serve
 
 def test_secrets_and_state_do_not_lie_among_the_artifacts(options: ServerOptions) -> None:
     inside = replace(options, keys=Path(options.artifacts) / "keys")
-    with pytest.raises(UsageError, match="the keys folder .* overlap"):
+    with pytest.raises(UsageError, match=r"the keys folder .* overlap"):
         rehearse(inside, {})
     around = replace(options, state=Path(options.artifacts).parent)
-    with pytest.raises(UsageError, match="the state folder .* overlap"):
+    with pytest.raises(UsageError, match=r"the state folder .* overlap"):
         rehearse(replace(around, artifacts=f"file://{options.artifacts}"), {})
 
 

@@ -23,7 +23,7 @@ class UnityClient:
         assert wanted is None, "Argument 'filter_string' is unsupported"
         names = sorted(self.models)
         place = int(page_token or 0)
-        found: Any = [RegisteredModelSearch(names[place])]
+        found = [RegisteredModelSearch(names[place])]  # type: ignore[no-untyped-call]  # MLflow's own
         return PagedList(found, str(place + 1) if place + 1 < len(names) else None)
 
     def get_registered_model(self, name: str) -> Any:

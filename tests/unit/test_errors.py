@@ -30,9 +30,11 @@ def test_the_published_numbers_stay() -> None:
         ("SigningError", 2),
         ("CannotDecide", 3),
         ("RegistryError", 3),
+        ("FilesGone", 3),
         ("StoreError", 3),
         ("DataError", 3),
         ("PredictorError", 3),
+        ("NotifyError", 3),
         ("MissingExtra", 3),
         ("CheckError", 3),
         ("NothingToDo", 5),
@@ -53,7 +55,7 @@ def test_each_error_has_its_exit_code_its_message_and_its_hint(name: str, code: 
 def test_every_error_is_in_the_table_above_and_none_is_green() -> None:
     found = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, AimsError)}
 
-    assert len(found) == 14
+    assert len(found) == 16
     assert all(kind("x").exit_code is not ExitCode.OK for kind in found)
 
 

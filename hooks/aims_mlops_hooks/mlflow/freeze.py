@@ -61,7 +61,7 @@ class Evidence(Protocol):
         ...
 
     def protection(self) -> Callable[[Target], bool]:
-        """Return whether reaching a target is a promotion now; without a configuration in force everything is."""
+        """Return whether reaching a target is a promotion now; without a configuration, any alias or stage is."""
         ...
 
     def newest(self, model: str, version: str) -> str | None:
@@ -198,6 +198,10 @@ class Look(Protocol):
         """Yield the paths of the files in a folder, at any depth."""
         ...
 
+    def taken_along(self, path: str) -> Iterator[str]:
+        """Yield what else this MLflow would delete with a path, since it goes by the beginning of a name."""
+        ...
+
 
 class Judge:
     """Refuses what would change frozen files. `root` is the configured destination; what lies elsewhere is not ours.
@@ -230,6 +234,10 @@ class Judge:
 
     def delete(self, look: Look, base: Place, path: str) -> None:
         """Refuse to delete a frozen folder, anything in it, whatever it lies in, and evidence with all above it."""
+        for taken in (path, *look.taken_along(path)):
+            self._delete(look, base, taken)
+
+    def _delete(self, look: Look, base: Place, path: str) -> None:
         place = base.at(path)
         if not place.overlaps(self._root):
             return

@@ -55,6 +55,16 @@ class RepositoryLook:
             elif not info.is_dir:
                 yield info.path
 
+    def taken_along(self, path: str) -> Iterator[str]:
+        """Yield what lies beside a path under a longer name, where MLflow deletes by the beginning of a key."""
+        from mlflow.store.artifact import artifact_repo
+
+        above, name = posixpath.split(path)
+        # Later versions hold a key to the end of a folder's name, by this function.
+        if name and _folder(self._repository) is None and not hasattr(artifact_repo, "_is_object_key_within_path"):
+            beside = (info.path for info in self._listed(above))
+            yield from (other for other in beside if other != path and posixpath.basename(other).startswith(name))
+
     def _listed(self, path: str) -> list[Any]:
         return list(self._repository.list_artifacts(path or None))
 

@@ -18,11 +18,11 @@ class LogEvidence:
 
     def state(self) -> Hashable:
         """Return the digest of the newest statement."""
-        return newest_statement(_server().log.store)
+        return newest_statement(_server())
 
     def versions(self) -> Collection[tuple[str, str]]:
         """Return model and number of every version that a statement is about."""
-        return versions_with_evidence(_server().log.store)
+        return versions_with_evidence(_server())
 
     def protection(self) -> Callable[[Target], bool]:
         """Return what is protected under the configuration in force."""
@@ -30,7 +30,7 @@ class LogEvidence:
 
     def newest(self, model: str, version: str) -> str | None:
         """Return the digest of the newest statement about a version."""
-        return newest_statement(_server().log.store, model, version)
+        return newest_statement(_server(), model, version)
 
 
 class RegisteredVersions:

@@ -28,7 +28,9 @@ def build(store_uri: str, tracking_uri: str | None = None) -> Any:  # noqa: ARG0
 
     if not in_server():
         return guarded_store(store_uri, Guard(project_gatekeeper))
-    gate = Gate()
+    from aims_mlops_hooks.mlflow.freeze_server import stored_inside
+
+    gate = Gate(inside=stored_inside)
     store = guarded_store(store_uri, gate.guard())
     gate.serves(store)
     return store

@@ -71,3 +71,21 @@ def _foreign(scene: Scene) -> None:
     tag = {"key": "aims.evidence", "value": f"{good.name}/{good.number}"}
     scene.rest.post("model-versions/set-tag", name=bad.name, version=bad.number, **tag)
     scene.champion(bad)
+
+
+@attempt(
+    "evidence", "apply-a-policy-of-ones-own", "somebody who is no administrator signs and applies a laxer aims.yaml"
+)
+def _applied(scene: Scene) -> None:
+    made = scene.model()
+    scene.evidence.claim(made.name, made.number, how="applied")
+    scene.champion(made)
+
+
+@attempt(
+    "evidence", "evidence-written-past-the-server", "results of a stranger, written into the evidence database itself"
+)
+def _written(scene: Scene) -> None:
+    made = scene.model()
+    scene.evidence.claim(made.name, made.number, how="written")
+    scene.champion(made)

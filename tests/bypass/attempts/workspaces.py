@@ -84,6 +84,21 @@ def _same(scene: Scene) -> Reply:
     return there.rest.put_file(f"{there.promoted().folder}/weights", b"other weights")
 
 
+@attempt("artifact", "put-past-the-prefix", "PUT without the static prefix that the server was given", workspaces=True)
+def _prefix(scene: Scene) -> Reply:
+    made = scene.promoted()
+    bare = replace(scene.rest, url=scene.server.url.removesuffix(scene.server.corner.prefix))
+    return bare.put_file(f"{made.folder}/weights", b"other weights")
+
+
+@attempt("artifact", "put-past-the-prefix-into-a-workspace", "the same with a workspace's header", workspaces=True)
+def _prefix_workspace(scene: Scene) -> Reply:
+    there = _elsewhere(scene)
+    made = there.promoted()
+    bare = replace(there.rest, url=there.server.url.removesuffix(there.server.corner.prefix))
+    return bare.put_file(f"{made.folder}/weights", b"other weights")
+
+
 @attempt(
     KIND,
     "workspace-deleted-into-the-default",

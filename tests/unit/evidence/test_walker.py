@@ -144,3 +144,13 @@ def test_a_text_of_any_length_is_read_by_parsing() -> None:
     content = canonical(wire(type="t" * 5000))
 
     assert Leaf.from_bytes(content).type == "t" * 5000
+
+
+@pytest.mark.parametrize("seq", [-1, 0, 7, 10**14])
+def test_a_head_is_read_by_its_form_as_by_parsing(seq: int) -> None:
+    head = Head(seq, Digest.of(b"leaf"))
+
+    assert Head.from_bytes(head.to_bytes()) == head
+    for other in (head.to_bytes() + b"\n", head.to_bytes().replace(b":1}", b":true}"), b" " + head.to_bytes()):
+        with pytest.raises(VerificationError):
+            Head.from_bytes(other)

@@ -98,7 +98,7 @@ def test_the_table_says_what_was_done_and_not_what_could_be_done() -> None:
 
 def test_a_message_names_what_is_new_and_spells_out_what_could_move_a_cursor() -> None:
     odd = replace(FOUND, seen="in\x1bcome/7 holds champion")
-    title, text = watch_message(replace(REPORT, findings=(odd, replace(FOUND, fresh=False), *[FOUND] * 25)))
+    title, text = watch_message((odd, *[FOUND] * 25))
     assert title == "aims watch: 26 new findings"
     lines = text.splitlines()
     assert lines[0].startswith("superseded: in\\x1bcome/7 holds champion; income/3 was promoted")

@@ -31,11 +31,11 @@ def create_app() -> Any:
     With `AIMS_AUTH=basic-auth` MLflow's authentication stands before everything: any authenticated user may read and
     hand in evidence, and nobody else.
     """
-    from mlflow.server import app
-
     auth = os.environ.get(AUTH, "")
     if auth not in ("", BASIC_AUTH):
         raise ConfigError(f"{AUTH} is {auth!r}", hint=f"write {AUTH}={BASIC_AUTH}, or leave it out")
+    from mlflow.server import app
+
     attach(app)
     if auth:
         from mlflow.server.auth import create_app as with_basic_auth
@@ -83,7 +83,7 @@ def _this_servers() -> Intake:
 
     server = this_servers_gate().open()[0]
     return Intake(
-        store=server.log.store,
+        store=server.store,
         services=server.now,
         clock=lambda: datetime.now(UTC),
         administrators=server.configuration.administrators.keys,

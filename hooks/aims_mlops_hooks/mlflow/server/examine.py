@@ -18,8 +18,7 @@ PROBE_KEY = "aims.doctor"
 UNGUARDED = (
     "whoever can write to the registry's database or the artifact store without this server",
     "a second MLflow server on the same database or bucket that was started without the plugin",
-    "a consumer that loads models:/NAME/latest, runs:/… or models:/m-…: load by the protected alias, with "
-    "aims.load_model, or verify in the deploy job",
+    "a consumer that loads models:/NAME/latest, runs:/… or models:/m-…: let it use aims.load_model, or verify first",
     "whoever can run code in the server, or change its environment",
 )
 
@@ -32,7 +31,9 @@ def examine(uri: str, *, mlflow_version: str) -> Examination:
     if not plain.startswith(("http://", "https://")):
         what = "a database or folder is opened directly: only clients that have the hooks are guarded"
         hint = "start aims server on it, and let clients use its address alone"
-        return Examination(place, False, (Finding("server", "bad", what, hint), *client), UNGUARDED)
+        return Examination(
+            place, enforces=False, findings=(Finding("server", "bad", what, hint), *client), unguarded=UNGUARDED
+        )
     try:
         enforces, finding = _probe(plain, place)
         found = [finding, *_health(plain, place)]

@@ -36,7 +36,7 @@ def _is_ours(get: Any) -> bool:
 
     try:
         found = get()
-    except MlflowException:  # a server without artifacts, or with a registry that cannot be opened
+    except (KeyError, MlflowException):  # a server that keeps no artifacts, or whose registry cannot be opened
         return False
     return any(base.__module__.startswith("aims_mlops_hooks.") for base in type(found).__mro__)
 

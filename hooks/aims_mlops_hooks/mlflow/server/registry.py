@@ -53,6 +53,7 @@ class ServerRegistry:
 
     def standing(self, registry_id: str, *, names: Callable[[str], bool]) -> Iterator[Standing]:
         """Refuse: who compares the registry with the log looks from outside, as every consumer does."""
+        del registry_id, names
         raise _outside("what stands where is not listed", "aims watch, from a client")
 
     def snapshot(self, version: ModelVersion, folder: Path) -> Snapshot:

@@ -1,0 +1,32 @@
+"""What the evidence store asks and writes again and again, put into words once.
+
+Every byte column is cast: SQLite gives back whatever was put there, and text in place of bytes is for the walk to
+report.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import LargeBinary, bindparam, cast, insert, select
+
+from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF, META
+
+LEAF_BYTES = cast(LEAF.c.leaf, LargeBinary)
+ENVELOPE_BYTES = cast(ENVELOPE.c.envelope, LargeBinary)
+REGISTRY_ID = select(META.c.value).where(META.c.key == "registry_id")
+LAST = select(LEAF_BYTES).order_by(LEAF.c.seq.desc()).limit(1)
+NOW = select(REGISTRY_ID.scalar_subquery(), LAST.scalar_subquery())
+BEFORE_APPEND = select(
+    *NOW.selected_columns,
+    select(LEAF_BYTES).where(LEAF.c.payload == bindparam("payload")).scalar_subquery(),
+    select(ENVELOPE_BYTES).where(ENVELOPE.c.payload == bindparam("payload")).scalar_subquery(),
+)
+"""All that an append has to know, in one question: each costs a server's round trip while the others wait."""
+NEW_LEAF, NEW_ENVELOPE = insert(LEAF), insert(ENVELOPE)
+ENVELOPE_OF = select(ENVELOPE_BYTES).where(ENVELOPE.c.payload == bindparam("asked"))
+ENVELOPES_OF = select(ENVELOPE.c.payload, ENVELOPE_BYTES).where(
+    ENVELOPE.c.payload.in_(bindparam("asked", expanding=True))
+)
+LEAVES_AFTER = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq > bindparam("seen")).order_by(LEAF.c.seq)
+LEAVES_AFTER = LEAVES_AFTER.limit(bindparam("batch"))
+LEAVES_AT = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq.in_(bindparam("asked", expanding=True)))
+BLOB_OF = select(cast(BLOB.c.content, LargeBinary)).where(BLOB.c.digest == bindparam("asked"))
