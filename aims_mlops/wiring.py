@@ -314,12 +314,14 @@ def server(
     from aims_mlops.adapters.signers import choose_signer
     from aims_mlops.adapters.stores import open_store
     from aims_mlops.api import AppliedConfiguration, KnownLog, Server, Services
+    from aims_mlops.api.known_log import keep_verifying
     from aims_mlops.config import administrators, load_bundle
 
     given = os.environ if environment is None else environment
     state, keys = Path(_needed(given, "AIMS_STATE")), Path(_needed(given, "AIMS_KEYS"))
     kept = open_store(_needed(given, "AIMS_STORE"), root=state, head_folder=state)
     log = KnownLog(kept)
+    keep_verifying(log)
     applied = AppliedConfiguration(
         kept, administrators(given), load=lambda bundle: load_bundle(bundle, checks()), pin=PinFile(state / NAME)
     )

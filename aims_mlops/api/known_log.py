@@ -7,8 +7,10 @@ whole walk is clean. Whoever acts on a statement reads it from the store again: 
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
+import weakref
 
 from aims_mlops.api.known_walk import (
     Index,
@@ -19,10 +21,16 @@ from aims_mlops.api.known_walk import (
     leaf_fault,
 )
 from aims_mlops.api.opened import Opened
+from aims_mlops.errors import AimsError
 from aims_mlops.evidence.log import Fault, Head, StoredLeaf
+
+_log = logging.getLogger(__name__)
 
 REREAD = 16
 """How many older places each look reads again: after `size / REREAD` looks every place was read again."""
+
+EVERY_SECONDS = 300.0
+"""How often a server reads its whole log again."""
 
 _BATCH = 500
 _OTHER = Fault("tampered", None, "the store has another registry's id than before")
@@ -127,6 +135,26 @@ class KnownLog:
             if faults:
                 return faults
         return []
+
+
+def keep_verifying(log: KnownLog, *, every: float = EVERY_SECONDS) -> threading.Event:
+    """Call `reverify` from a thread of its own until the event that is returned is set, or the log is used no more.
+
+    What it finds shuts the gate; a store that does not answer is tried again the next time.
+    """
+    stop, kept = threading.Event(), weakref.ref(log)
+
+    def work() -> None:
+        while not stop.wait(every) and (found := kept()) is not None:
+            try:
+                for fault in found.reverify().faults:
+                    _log.error("the evidence log does not hold: %s", fault.what)
+            except AimsError as error:
+                _log.warning("the evidence log could not be verified again: %s", error)
+            del found
+
+    threading.Thread(target=work, name="aims-reverify", daemon=True).start()
+    return stop
 
 
 def _walked(store: LogStore) -> tuple[Index, list[Fault], Head | None]:

@@ -70,7 +70,7 @@ class Reconciler:
 
     def findings(self, standing: Sequence[Standing]) -> Iterator[Bypass]:
         """Yield what does not hold, in the order of what stands, and then what is missing."""
-        moved: set[int] = set()
+        moved: set[Place] = set()
         alike: set[tuple[str, Target]] = set()
         for item in standing:
             fault = self._fault(item, moved)
@@ -97,7 +97,7 @@ class Reconciler:
         systems = self.project.systems if target.kind == "name" else self.project.governing(model)
         return [system.policy.promotion for system in systems]
 
-    def _fault(self, item: Standing, moved: set[int]) -> _Fault | None:
+    def _fault(self, item: Standing, moved: set[Place]) -> _Fault | None:
         model, target = item.version.name, item.target
         taken_for = self._taken_for(model, target)
         if taken_for is not None:
@@ -117,7 +117,7 @@ class Reconciler:
         found = (promotion.resembles(target) for promotion in self._promotions(model, target))
         return next((f"the protected {target.kind} {one!r}" for one in found if one is not None), None)
 
-    def _at_target(self, version: ModelVersion, target: Target, moved: set[int]) -> _Fault | None:
+    def _at_target(self, version: ModelVersion, target: Target, moved: set[Place]) -> _Fault | None:
         """Judge what holds an alias, or is in a stage, in which several versions may stand at once."""
         history = self.acts.at(place(version.workspace, version.name, target))
         if target.kind == "stage":
@@ -147,11 +147,11 @@ class Reconciler:
         what = f"{act.digest.short} was promoted {_when(act)}, and the files are {files.digest.short} now"
         return _Fault(Word.CHANGED, what, act, files)
 
-    def _never(self, version: ModelVersion, target: Target, moved: set[int]) -> _Fault:
+    def _never(self, version: ModelVersion, target: Target, moved: set[Place]) -> _Fault:
         """Say what there is in place of a promotion to here."""
-        for act in self._elsewhere(version.workspace, target):
+        for act in reversed(self._elsewhere(version.workspace, target)):
             if act.moved == replace(Identity.of(version), workspace=act.moved.workspace):
-                moved.add(act.seq)
+                moved.add(act.place)
                 what = f"it was promoted to {target} in workspace {act.moved.workspace} {_when(act)}"
                 return _Fault(Word.MOVED, what, act)
         if any(act.target == target and act.moved == Identity.of(version) for act in self.acts.unsigned):
@@ -162,7 +162,7 @@ class Reconciler:
         acts = [act for act in self.acts.acts if act.target == target and act.kind in PLACES]
         return [act for act in acts if act.moved.workspace != workspace]
 
-    def _in_name(self, version: ModelVersion, target: Target, moved: set[int]) -> _Fault | None:
+    def _in_name(self, version: ModelVersion, target: Target, moved: set[Place]) -> _Fault | None:
         """Judge a version in a protected name by its bytes: the copy has a number and a time of its own."""
         history = self.acts.at(place(version.workspace, version.name, target))
         files, own = self.files(version), Identity.of(version)
@@ -181,19 +181,19 @@ class Reconciler:
         ]
         if source or (files.digest is None and placed):
             return self._unsound(version, (source or placed)[-1])
-        for act in self._elsewhere(version.workspace, target):
+        for act in reversed(self._elsewhere(version.workspace, target)):
             if act.digest == files.digest:
-                moved.add(act.seq)
+                moved.add(act.place)
                 what = f"these files were promoted into {version.name} in workspace {act.moved.workspace} {_when(act)}"
                 return _Fault(Word.MOVED, what, act, files)
         return _Fault(Word.STRAY, f"nothing like it was ever promoted into {version.name}", None, files)
 
-    def _missing(self, standing: Sequence[Standing], moved: Collection[int]) -> Iterator[Bypass]:
+    def _missing(self, standing: Sequence[Standing], moved: Collection[Place]) -> Iterator[Bypass]:
         """Yield where the newest act placed a version, and nothing stands there now."""
         newest = {act.place: act for act in self.acts.acts}
         for where, act in newest.items():
             model = where[1]
-            if act.kind in REMOVES or act.seq in moved or not self.protects(model, act.target):
+            if act.kind in REMOVES or where in moved or not self.protects(model, act.target):
                 continue
             here = [item.version for item in standing if _place(item) == where]
             if any(self._is_what_was_placed(version, act) for version in here):

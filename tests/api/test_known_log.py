@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aims_mlops.api.known_log import REREAD, KnownLog
+from aims_mlops.api.known_log import REREAD, KnownLog, keep_verifying
 from aims_mlops.errors import StoreError
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import Fault, Head, Leaf
@@ -321,6 +322,28 @@ def test_a_decision_reads_as_much_after_a_long_history_of_the_version_as_after_a
         return store.read - before
 
     assert cost(REREAD * 2) == cost(REREAD * 8)
+
+
+def test_a_server_verifies_again_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    store, kept = running(log(*whole()))
+    kept._reread = 0
+    store.away = True
+    stop = keep_verifying(kept, every=0.001)
+    until(lambda: "could not be verified again: the store does not answer" in caplog.text)
+    store.become(log(*whole()).without_envelope(0))
+    store.away = False
+    until(lambda: "the evidence log does not hold: the statement of leaf 0 is gone" in caplog.text)
+    assert not asked(kept).allowed
+    store.become(log(*whole()))
+    until(lambda: asked(kept).allowed)
+    stop.set()
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_readers_and_a_whole_walk_at_the_same_time_see_a_log_without_faults() -> None:

@@ -265,6 +265,13 @@ def test_what_cannot_be_put_back_is_left_and_said(live: World, bypass: Callable[
     assert live.registry.acted == acted
 
 
+def test_a_champion_that_was_put_back_and_then_moved_away_is_one_finding(live: World) -> None:
+    by_alias(live)
+    api.watch(live.services, enforce=True)
+    by_moving(live)
+    assert words(api.watch(live.services)) == ["moved"]
+
+
 def test_the_same_attack_after_it_was_put_back_is_another_finding(live: World) -> None:
     by_alias(live)
     first = api.watch(live.services, enforce=True)

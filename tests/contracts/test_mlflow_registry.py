@@ -256,7 +256,7 @@ def _find(module: str, name: str) -> object:
     except ImportError:
         return None
     if hasattr(found, name):
-        return getattr(found, name)  # type: ignore[no-any-return]
+        return getattr(found, name)
     try:
         return importlib.import_module(f"{module}.{name}")
     except ImportError:

@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from aims_mlops import wiring
 from aims_mlops_hooks.mlflow import registry_store
 
-LONGEST = 0.6
+LONGEST = 1.0
 """Seconds after the first promotion within which the child is killed."""
 
 

@@ -96,14 +96,16 @@ def _within(workspace: str) -> Iterator[None]:
     """Let the registry be read in a workspace; the statement says which, and the request may have another."""
     from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
     from mlflow.exceptions import MlflowException
-    from mlflow.utils.workspace_context import ServerWorkspaceContext
+    from mlflow.utils.workspace_context import get_request_workspace, set_server_request_workspace
 
     if not MLFLOW_ENABLE_WORKSPACES.get():  # type: ignore[no-untyped-call]  # MLflow's own
         yield
         return
     with ExitStack() as entered:
         try:
-            entered.enter_context(ServerWorkspaceContext(workspace))
+            before = get_request_workspace()
+            set_server_request_workspace(workspace)
+            entered.callback(set_server_request_workspace, before)
         except MlflowException as error:
             raise RegistryError(f"the workspace {workspace!r}: {error.message}", hint="see its name") from error
         yield
