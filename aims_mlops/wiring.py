@@ -18,10 +18,9 @@ from aims_mlops.ports import ModelRegistry
 if TYPE_CHECKING:
     from aims_mlops.adapters.listener import Webhook
     from aims_mlops.adapters.signers import KeyRow
-    from aims_mlops.api import Gatekeeper, Server, Services
+    from aims_mlops.api import Gatekeeper, Services
     from aims_mlops.data.duckdb_engine import DuckEngine
     from aims_mlops.evidence.configuration import Administrators, Bundle
-    from aims_mlops.model.decision import Actor
     from aims_mlops.model.examination import Examination
     from aims_mlops.model.policy import Policy
     from aims_mlops.model.register import Project
@@ -72,7 +71,7 @@ class Platform(Protocol):
         ...
 
     def webhook(self, secret: bytes) -> Webhook:
-        """Return who says whether a delivery of the platform's webhooks is genuine; refuse a secret that is too short."""
+        """Return who says whether a delivery of the platform's webhooks is genuine; refuse too short a secret."""
         ...
 
 
@@ -84,7 +83,7 @@ def checks() -> Mapping[str, type[Check]]:
         try:
             found[entry.name] = entry.load()
         except ImportError as error:
-            _say(f"the check {entry.name!r} does not import: {error}")
+            say(f"the check {entry.name!r} does not import: {error}")
     return found
 
 
@@ -298,77 +297,9 @@ def gatekeeper(registry_uri: str | None = None) -> Gatekeeper:
     return Gatekeeper(
         project,
         lambda: services(registry_uri=registry_uri),
-        say=_say,
-        show=lambda report: _say(registered_message(report)),
+        say=say,
+        show=lambda report: say(registered_message(report)),
     )
-
-
-def server(
-    registry: ModelRegistry, *, caller: Callable[[], Actor], environment: Mapping[str, str] | None = None
-) -> Server:
-    """Build what a server decides with, from its environment: AIMS_ADMIN_KEYS, AIMS_STORE, AIMS_STATE and AIMS_KEYS.
-
-    Raises an `AimsError` for each that is missing or wrong. The configuration is read when it is first needed.
-    """
-    from aims_mlops.adapters.pin_file import NAME, PinFile
-    from aims_mlops.adapters.signers import choose_signer
-    from aims_mlops.adapters.stores import open_store
-    from aims_mlops.api import AppliedConfiguration, KnownLog, Server, Services
-    from aims_mlops.api.known_log import keep_verifying
-    from aims_mlops.config import administrators, load_bundle
-
-    given = os.environ if environment is None else environment
-    state, keys = Path(_needed(given, "AIMS_STATE")), Path(_needed(given, "AIMS_KEYS"))
-    kept = open_store(_needed(given, "AIMS_STORE"), root=state, head_folder=state)
-    log = KnownLog(kept)
-    keep_verifying(log)
-    applied = AppliedConfiguration(
-        kept, administrators(given), load=lambda bundle: load_bundle(bundle, checks()), pin=PinFile(state / NAME)
-    )
-
-    def services_of(found: Project) -> Services:
-        own = choose_signer(found, keys, person=given.get("AIMS_SIGNER"))
-        return Services(
-            project=found,
-            store=kept,
-            registry=registry,
-            signer=lambda: own,
-            engine=engine,
-            checks=checks(),
-            clock=lambda: datetime.now(UTC),
-            log=log,
-        )
-
-    return Server(applied, services_of, caller=caller, log=log, store=kept)
-
-
-def rehearse_server(registry: ModelRegistry, environment: Mapping[str, str]) -> None:
-    """Do once what a server will do, and raise an `AimsError` where it could not enforce: its settings, store and key.
-
-    A configuration that was not applied yet is only said: such a server refuses every promotion, which is safe.
-    """
-    from aims_mlops.api import NotApplied
-    from aims_mlops.model.decision import ANONYMOUS
-
-    built = server(registry, caller=lambda: ANONYMOUS, environment={**os.environ, **environment})
-    built.log.store.registry_id()
-    try:
-        found = built.now()
-    except NotApplied as error:
-        _say(f"every promotion will be refused: {error}\n  next: {error.hint}")
-        return
-    built.must_be_trusted(found)
-    found.signer().sign(b"rehearsal")
-
-
-def _needed(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "").strip()
-    if not value:
-        raise UsageError(
-            f"{name} is not set, and a server that enforces the gate needs it",
-            hint="aims server sets it from its options; docs/how-to/run-a-server.md lists all of them",
-        )
-    return value
 
 
 def notifier() -> Notifier | None:
@@ -396,6 +327,7 @@ def listener(address: str, secret_file: Path, delivered: Callable[[], None]) -> 
     return listening(parse_address(address), platform().webhook(secret.strip()), delivered)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell people something on standard error, where it is no part of an answer."""
     sys.stderr.write(f"aims: {text}\n")
     sys.stderr.flush()

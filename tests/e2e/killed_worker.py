@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
 import time
+from contextlib import suppress
+from typing import Any
 
 import mlflow.store.model_registry.sqlalchemy_store
 from mlflow.exceptions import MlflowException
@@ -19,15 +23,36 @@ from mlflow.exceptions import MlflowException
 from aims_mlops import wiring
 from aims_mlops_hooks.mlflow import registry_store
 
-LONGEST = 1.0
-"""Seconds after the first promotion within which the child is killed."""
+LONGEST = 1.5
+"""Seconds after its first call within which the child is killed."""
+
+
+def opened(database: str) -> Any:
+    """Open the guarded store as a worker of a server does."""
+    os.environ["_MLFLOW_SERVER_REGISTRY_STORE"] = f"aims:{database}"
+    os.environ["_MLFLOW_SERVER_FILE_STORE"] = database
+    return registry_store.build(f"aims:{database}")
+
+
+def warm(database: str, name: str, version: str) -> None:
+    """Ask once in copies of both databases, so that a child finds everything loaded and nothing open.
+
+    The copy is refused, since nobody keeps a head of its log; what is loaded is the same.
+    """
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [shutil.copy(uri.removeprefix("sqlite:///"), folder) for uri in (database, before["AIMS_STORE"])]
+        os.environ["AIMS_STORE"] = f"sqlite:///{copies[1]}"
+        os.environ["AIMS_STATE"] = shutil.copytree(before["AIMS_STATE"], f"{folder}/state")
+        with suppress(MlflowException):
+            opened(f"sqlite:///{copies[0]}").set_registered_model_alias(name, "champion", version)
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def work(database: str, name: str, versions: list[str], ready: int) -> None:
     """Remove the alias and set it, each time on another version, until this process is killed."""
-    os.environ["_MLFLOW_SERVER_REGISTRY_STORE"] = f"aims:{database}"
-    os.environ["_MLFLOW_SERVER_FILE_STORE"] = database
-    store = registry_store.build(f"aims:{database}")
+    store = opened(database)
     store.delete_registered_model_alias(name, "champion")
     os.write(ready, b"1")
     while True:
@@ -47,6 +72,7 @@ def rounds(database: str, seed: int, count: int, name: str, versions: list[str])
     """Fork, wait until the child works, kill it; so many times."""
     chance = random.Random(seed)
     assert wiring.checks()
+    warm(database, name, versions[0])
     for _ in range(count):
         heard, ready = os.pipe()
         child = os.fork()

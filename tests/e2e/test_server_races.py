@@ -156,27 +156,25 @@ def test_a_store_that_is_killed_at_any_point_promotes_nothing_without_decision(t
     environment = {**os.environ, **project.server_environment(), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "ignore", "-m", "tests.e2e.killed_worker", database, "3", str(ROUNDS)]
     environment |= {"_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"aims:{server.artifacts}"}
-    worker = subprocess.Popen(
+    log, left = Log(project), list[str | None]()
+    with subprocess.Popen(
         [*command, scene.name, *good],
         cwd=tmp_path,
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    log, left = Log(project), list[str | None]()
-    for number in range(ROUNDS):
-        line = worker.stdout.readline()
-        assert line == "killed\n", f"round {number}: {line!r} {worker.wait(5)}"
-        left.append(_standing(server.sql, scene.name))
-        hold(log.look(), scene.name, left[-1])
-        worker.stdin.write("go on\n")
-        worker.stdin.flush()
-    worker.stdin.close()
-    worker.stdout.close()
-    assert worker.wait(30) == 0
+    ) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        for number in range(ROUNDS):
+            line = worker.stdout.readline()
+            assert line == "killed\n", f"round {number}: {line!r}"
+            left.append(_standing(server.sql, scene.name))
+            hold(log.look(), scene.name, left[-1])
+            worker.stdin.write("go on\n")
+            worker.stdin.flush()
+    assert worker.returncode == 0
     assert len(left) == ROUNDS
     assert {None, good[0]} <= set(left), "the rounds ended at one point only"
     assert [said for said in log.opened if said.kind == "promotion"]

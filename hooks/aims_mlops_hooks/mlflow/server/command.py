@@ -77,7 +77,7 @@ def serve(options: ServerOptions) -> NoReturn:
 
 def rehearse(options: ServerOptions, environment: Mapping[str, str]) -> None:
     """Do once what each worker will do, and raise an `AimsError` where that would leave the gate open or useless."""
-    from aims_mlops import wiring
+    from aims_mlops import server_wiring
     from aims_mlops_hooks.mlflow.registry_store import plain_uri
     from aims_mlops_hooks.mlflow.server.actor import TrustedProxy
     from aims_mlops_hooks.mlflow.server.registry import ServerRegistry
@@ -93,7 +93,7 @@ def rehearse(options: ServerOptions, environment: Mapping[str, str]) -> None:
             f"the registry {options.registry} is no database",
             hint="name a SQLAlchemy URI: sqlite:///mlflow.db, postgresql://…, mysql+pymysql://…",
         )
-    wiring.rehearse_server(ServerRegistry(None), environment)
+    server_wiring.rehearse_server(ServerRegistry(None), environment)
 
 
 def _must_be_apart(options: ServerOptions) -> None:

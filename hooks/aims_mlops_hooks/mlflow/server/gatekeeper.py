@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from aims_mlops import wiring
+from aims_mlops import server_wiring
 from aims_mlops.api import Gatekeeper, Server, Services
 from aims_mlops.errors import RegistryError
 from aims_mlops_hooks.mlflow.guard import Guard
@@ -53,7 +53,7 @@ class Gate:
             if self._made is None:
                 proxy = trusted_proxy()
                 registry = ServerRegistry(self._store, inside=self._inside)
-                server = wiring.server(registry, caller=lambda: caller(proxy))
+                server = server_wiring.server(registry, caller=lambda: caller(proxy))
                 self._made = server, server.gatekeeper(say=_logger.warning)
             return self._made
 
