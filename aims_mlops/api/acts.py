@@ -101,8 +101,11 @@ class Acts:
         return [act for act in self.acts if act.place == where]
 
 
-def read_acts(services: Services, walked: KnownWalk, trust: Trust) -> Acts:
-    """Open every promotion, decision and bypass finding of a walked log."""
+def read_acts(services: Services, walked: KnownWalk, trust: Trust, *, servers: Collection[str] = ()) -> Acts:
+    """Open every promotion, decision and bypass finding of a walked log.
+
+    Where a server enforces (`servers`), a client's word that something was taken away or put back counts for nothing.
+    """
     gone = {fault.seq for fault in walked.faults}
     records: list[Record] = []
     faults = list(walked.faults)
@@ -114,7 +117,7 @@ def read_acts(services: Services, walked: KnownWalk, trust: Trust) -> Acts:
         else:
             records.append(opened)
     ours = [item for item in records if item.statement.header.registry_id == services.store.registry_id()]
-    acts = [act for record in ours if (act := _act(record)) is not None]
+    acts = [act for record in ours if (act := _act(record)) is not None and _is_believed(act, servers)]
     return Acts(
         tuple(act for act in acts if act.record.signer is not None),
         tuple(act for act in acts if act.record.signer is None and act.record.statement.kind == "promotion"),
@@ -122,6 +125,13 @@ def read_acts(services: Services, walked: KnownWalk, trust: Trust) -> Acts:
         dict(_findings(ours)),
         tuple(faults),
     )
+
+
+def _is_believed(act: Act, servers: Collection[str]) -> bool:
+    if act.record.statement.kind == "promotion" or not servers:
+        return True
+    by = act.record.statement.body.get("enforcedBy")
+    return by == "watch" or (by == "server" and act.record.signer in servers)
 
 
 def _findings(records: Iterable[Record]) -> Iterator[tuple[str, Digest]]:

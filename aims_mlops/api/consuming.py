@@ -48,7 +48,7 @@ def prove(
         raise VerificationError(f"the log does not hold: {walked.faults[0].what}", hint="aims evidence verify")
     reconciler = Reconciler(
         services.project,
-        read_acts(services, walked, trust_of(services)),
+        read_acts(services, walked, trust_of(services), servers=servers),
         lambda _version: Files(digest),
         services.store.registry_id(),
         servers,

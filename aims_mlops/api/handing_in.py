@@ -139,7 +139,7 @@ def _read(content: bytes) -> tuple[Envelope, Statement]:
         raise NotAccepted("malformed", str(error), hint=_FORM) from error
 
 
-_FORM = "send one DSSE envelope as the aims client signs it (docs/predicates); it is read strictly"
+_FORM = "send one DSSE envelope as our client signs it (docs/predicates); it is read strictly"
 
 
 def _kind_for_clients(statement: Statement) -> None:
@@ -150,6 +150,13 @@ def _kind_for_clients(statement: Statement) -> None:
             hint=f"clients hand in {', '.join(CLIENT_KINDS)}; promote through the registry, and the server records it",
         )
     body: Mapping[str, Any] = statement.body
+    done = body.get("act", "promote") != "promote" and body.get("verdict") != "denied"
+    if statement.kind == "gate-decision" and done:
+        raise NotAccepted(
+            "not-for-clients",
+            f"a decision of the act {body.get('act')!r} is not taken from a client",
+            hint="remove through the registry, and the server records it; aims watch writes to the database itself",
+        )
     if body.get("enforcedBy", "client") != "client" or body.get("actorVia") in _OWN:
         raise NotAccepted(
             "claims-the-server",

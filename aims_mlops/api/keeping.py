@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 from aims_mlops.api.checking import check
 from aims_mlops.api.promoting import promotion
@@ -71,16 +71,24 @@ class Gatekeeper:
     def promotion(
         self, name: str, versions: Sequence[str], target: Target
     ) -> AbstractContextManager[tuple[Decision, ...]]:
-        """Return a `with` that decides on entry (or raises `Denied`), and records what its body then did."""
-        refs = [ModelRef(name, version=version) for version in versions]
-        return promotion(self._services(), refs, target, reason="set in the registry")
+        """Return a `with` that decides on entry (or raises `Denied`), and records what its body then did.
 
-    def removal(self, name: str, versions: Sequence[str], target: Target) -> AbstractContextManager[None]:
+        Where the store is that of a server which enforces the gate, all of this is the server's.
+        """
+        services = self._services()
+        if services.store.enforces:
+            return nullcontext(())
+        refs = [ModelRef(name, version=version) for version in versions]
+        return promotion(services, refs, target, reason="set in the registry")
+
+    def removal(
+        self, name: str, versions: Sequence[str], target: Target, workspace: str = "default"
+    ) -> AbstractContextManager[None]:
         """Return a `with` that records on leaving that versions were taken away from a target; the gate is not asked.
 
         On entry raises `Denied` where the policy wants to know who promotes, and nobody vouches for the caller.
         """
-        return removal(self._services, Removal(name, tuple(versions), target), say=self._say)
+        return removal(self._services, Removal(name, tuple(versions), target, workspace), say=self._say)
 
     def refused(self, refusal: Refusal) -> str:
         """Record a call that is refused whatever the evidence says; return the record's digest, or why there is none.

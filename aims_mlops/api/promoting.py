@@ -80,6 +80,8 @@ def promote(
     Where the store is that of a server which enforces the gate, the server decides, acts and records.
     """
     if services.store.enforces:
+        if asked is not None:
+            _must_be_usable(services, asked, [ref], target)
         return promote_there(services, ref, target)
     with promotion(services, [ref], target, reason=reason, asked=asked) as (decision,):
         services.registry.act(decision.moves, target)

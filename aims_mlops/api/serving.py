@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from aims_mlops.api.keeping import Gatekeeper
@@ -46,7 +47,9 @@ class Server:
 
     def now(self) -> Services:
         """Return the services of the configuration in force, for the present caller. Raises as it does."""
-        project = self.configuration.current().project
+        return self._of(self.configuration.current().project)
+
+    def _of(self, project: Project) -> Services:
         with self._lock:
             if self._made is None or self._made[0] is not project:
                 self._made = project, self._services(project)
@@ -66,10 +69,11 @@ class Server:
                     )
 
     def gatekeeper(self, *, say: Callable[[str], None]) -> Gatekeeper:
-        """Return the gatekeeper that the guard of this server's registry asks."""
+        """Return the gatekeeper of one call: it holds one configuration from its first question to its last."""
+        project = cache(lambda: self.configuration.current().project)
         return ServerGatekeeper(
-            lambda: self.configuration.current().project,
-            self.now,
+            project,
+            cache(lambda: self._of(project())),
             say=say,
             show=lambda _report: None,
             unclaimed="free",

@@ -25,6 +25,7 @@ from aims_mlops.errors import (
     FilesGone,
     SigningError,
     StoreError,
+    UsageError,
     VerificationError,
     worst_exit_code,
 )
@@ -76,6 +77,11 @@ def watch(
     decisions count for nobody. Raises `RegistryError` and `StoreError` where it could not look.
     """
     if enforce:
+        if services.store.enforces:
+            raise UsageError(
+                "a watcher that puts things back writes to the evidence database itself, and this one goes over HTTP",
+                hint="name the database in AIMS_STORE, or watch without --enforce",
+            )
         _must_be_trusted(services, "gate-decision")
     default = unclaimed or ("free" if servers else "refuse")
     looker = _Looker(services, servers, services.project.unclaimed or default)
@@ -133,7 +139,7 @@ class _Looker:
         empty = Reconciler(services.project, Acts((), (), {}, {}, ()), self.files, registry_id)
         listed = services.registry.standing(registry_id, names=lambda name: name in models or empty.concerns(name))
         standing = tuple(listed)
-        acts = read_acts(services, walk_log(services), trust_of(services))
+        acts = read_acts(services, walk_log(services), trust_of(services), servers=self._servers)
         reconciler = replace(empty, acts=acts, servers=self._servers, unclaimed=self._unclaimed)
         return _Seen(acts, reconciler, standing, tuple(reconciler.findings(standing)))
 

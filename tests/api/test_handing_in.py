@@ -136,6 +136,15 @@ def test_a_decision_that_claims_to_be_the_servers_own_is_refused_whoever_signed_
     )
 
 
+@pytest.mark.parametrize("act", ["remove", "restore"])
+def test_a_client_does_not_say_that_something_was_taken_away_or_put_back(act: str, world: World) -> None:
+    body = {"act": act, "to": {"alias": "champion"}, "verdict": "allowed", "enforcedBy": "client"}
+    error = refusal(world, signed(of_kind("gate-decision", body, **now(world))))
+    assert error.code == "not-for-clients"
+    assert str(error) == f"a decision of the act '{act}' is not taken from a client"
+    assert "the server records it" in error.hint
+
+
 def test_a_result_that_nobody_trusted_signed_is_refused_and_says_who_is(world: World) -> None:
     error = refusal(world, signed(told(world), "colleague"))
     assert (error.code, str(error)) == (
@@ -293,7 +302,7 @@ def envelope_of(payload: bytes, **changes: Any) -> bytes:
 def test_what_is_not_an_envelope_of_ours_is_refused(content: bytes, says: str, world: World) -> None:
     error = refusal(world, content)
     assert (error.code, str(error)) == ("malformed", says)
-    assert error.hint == "send one DSSE envelope as the aims client signs it (docs/predicates); it is read strictly"
+    assert error.hint == "send one DSSE envelope as our client signs it (docs/predicates); it is read strictly"
 
 
 def test_a_large_envelope_is_refused_before_it_is_parsed(world: World) -> None:

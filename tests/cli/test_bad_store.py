@@ -84,7 +84,7 @@ def test_a_locked_store_is_said_and_the_log_still_holds(loans: Loans) -> None:
         for command in COMMANDS:
             said = loans.aims(*command, expect=3)
             said.says("is locked: another process has been writing for more than 0.3 s", "then repeat")
-            assert said.out == ""
+            assert said.out == "" or "NOT RECORDED" in said.out
         other.execute("ROLLBACK")
     loans.log_holds(more=0, before=before)
 

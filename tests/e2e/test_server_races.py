@@ -156,6 +156,7 @@ def test_a_store_that_is_killed_at_any_point_promotes_nothing_without_decision(t
     environment = {**os.environ, **project.server_environment(), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "ignore", "-m", "tests.e2e.killed_worker", database, "3", str(ROUNDS)]
     environment |= {"_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"aims:{server.artifacts}"}
+    environment |= {"_MLFLOW_SERVER_SERVE_ARTIFACTS": "true"}
     log, left = Log(project), list[str | None]()
     with subprocess.Popen(
         [*command, scene.name, *good],

@@ -82,7 +82,7 @@ class FakeGatekeeper:
         raise AssertionError("names are compared without services")
 
     @contextmanager
-    def removal(self, name: str, versions: Sequence[str], target: Target) -> Iterator[None]:
+    def removal(self, name: str, versions: Sequence[str], target: Target, workspace: str = "") -> Iterator[None]:
         if not self.may_remove:
             raise Denied("removal refused: nobody vouches for the caller", hint="sign in")
         yield

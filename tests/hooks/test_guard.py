@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aims_mlops.errors import ConfigError, RegistryError
+from aims_mlops.errors import ConfigError, RegistryError, StoreError
 from aims_mlops.model.subject import ModelRef
 from aims_mlops_hooks.mlflow import registry_store
 from aims_mlops_hooks.mlflow.guard import Guard, unguarded
@@ -430,3 +432,60 @@ def test_a_server_whose_policy_cannot_be_read_registers_nothing(gatekeeper: Fake
         lambda: store.copy_model_version(store.get_model_version(NAME, 1), "other"),
     ):
         assert "nothing is applied\nNext: aims apply" in _denied(call)
+
+
+def test_an_alias_that_comes_while_a_model_is_renamed_does_not_move_along(
+    store: Any, gatekeeper: FakeGatekeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody governs `scratch`, so that anybody may give it a champion while somebody renames it."""
+    store.create_registered_model("scratch")
+    store.create_model_version("scratch", "s3://bucket/unchecked")
+    plain: Any = type(store).__mro__[1]
+    renamed = plain.rename_registered_model
+
+    def meanwhile(self: Any, name: str, new_name: str) -> Any:
+        if name == "scratch":
+            plain.set_registered_model_alias(self, "scratch", "champion", 1)
+        return renamed(self, name, new_name)
+
+    monkeypatch.setattr(plain, "rename_registered_model", meanwhile)
+    words = _denied(lambda: store.rename_registered_model("scratch", "income-2"))
+    assert "was given the protected alias 'champion' while it was renamed" in words
+    assert store.get_registered_model("scratch").name == "scratch"
+    assert [(refusal.model, refusal.act) for refusal in gatekeeper.refusals][-1] == ("scratch", "rename")
+
+
+def test_a_promotion_that_could_not_be_recorded_reaches_the_caller_in_its_own_words(
+    store: Any, gatekeeper: FakeGatekeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def unrecorded(_name: str, _versions: object, _target: object) -> Iterator[None]:
+        yield
+        raise StoreError("income/1 is champion now, but that could not be recorded: the disk is full", hint="mend it")
+
+    monkeypatch.setattr(gatekeeper, "promotion", unrecorded)
+    words = _denied(lambda: store.set_registered_model_alias(NAME, "champion", "1"))
+    assert "income/1 is champion now, but that could not be recorded: the disk is full" in words
+    assert "mend it" in words
+
+
+def test_a_refusal_that_came_before_any_decision_is_recorded_too(
+    store: Any, gatekeeper: FakeGatekeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def away(_name: str, _versions: object, _target: object) -> Iterator[None]:
+        raise RegistryError("the evidence is away")
+        yield
+
+    monkeypatch.setattr(gatekeeper, "promotion", away)
+    assert "decision: sha256:0" in _denied(lambda: store.set_registered_model_alias(NAME, "champion", "1"))
+    assert [(refusal.act, refusal.reason) for refusal in gatekeeper.refusals] == [("alias", "the evidence is away")]
+
+
+def test_a_read_replica_is_not_what_is_judged(
+    sqlite_registry: str, gatekeeper: FakeGatekeeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE", f"sqlite:///{tmp_path}/replica.db")
+    made = registry_store.guarded_store(f"aims:{sqlite_registry}", Guard(lambda _registry: gatekeeper, server=True))
+    assert getattr(made, "read_engine", None) is None
+    made.engine.dispose()

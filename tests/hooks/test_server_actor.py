@@ -37,6 +37,7 @@ def test_a_trusted_proxy_vouches_from_its_own_address_alone() -> None:
     assert called(user=" alice ") == Actor("alice", "proxy")
     assert called("10.0.0.6", user="bob") == Actor("bob", "proxy")
     assert called(user="  ") == ANONYMOUS
+    assert called(user="mallory, alice") == ANONYMOUS
 
 
 def test_the_user_whom_the_auth_app_verified_comes_before_any_header() -> None:

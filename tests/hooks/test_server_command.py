@@ -38,7 +38,7 @@ def test_the_registry_and_the_artifacts_stand_behind_the_gate(options: ServerOpt
     assert "--uvicorn-opts --no-proxy-headers" in said
     assert environment["AIMS_ADMIN_KEYS"].split(os.pathsep) == [str(path) for path in options.administrators]
     assert (environment["AIMS_ADMIN_THRESHOLD"], environment["AIMS_SIGNER"]) == ("2", "server")
-    assert "AIMS_AUTH" not in environment
+    assert (environment["AIMS_AUTH"], environment["AIMS_TRUSTED_PROXY"]) == ("", "")  # whatever the shell holds
 
 
 def test_gunicorn_auth_proxy_and_workspaces_are_handed_on(options: ServerOptions) -> None:

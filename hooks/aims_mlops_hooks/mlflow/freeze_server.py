@@ -10,6 +10,7 @@ import functools
 import inspect
 import posixpath
 from typing import Any
+from urllib.parse import urlparse
 
 from aims_mlops_hooks.mlflow.freeze import FrozenVersions, Judge
 from aims_mlops_hooks.mlflow.freeze_locations import listen
@@ -66,10 +67,14 @@ def repository(below: str, tracking_uri: str | None, registry_uri: str | None) -
 def stored_inside(location: str) -> bool:
     """Whether the files at a version's location are frozen here, or nothing is frozen in this process at all.
 
-    `location` is what the registry has as the version's storage location, `runs:` and `models:` resolved.
+    `location` is what the registry has as the version's storage location, `runs:` and `models:` resolved. A proxied
+    one that names a host is outside: clients read from that host, whichever it is.
     """
     root = destination()
-    return root is None or proxied_path(location) is not None or Place.of(location).within(Place.of(root))
+    if root is None:
+        return True
+    ours = proxied_path(location) is not None and not urlparse(location).netloc
+    return ours or Place.of(location).within(Place.of(root))
 
 
 @functools.cache

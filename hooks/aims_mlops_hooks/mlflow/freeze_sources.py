@@ -87,7 +87,7 @@ def _server() -> Server:
     from aims_mlops_hooks.mlflow.server.gatekeeper import this_servers_gate
 
     try:
-        return this_servers_gate().open()[0]
+        return this_servers_gate().open()
     except MlflowException as error:
         raise RegistryError(
             f"the registry of this server does not open: {error}", hint="see the server's log"

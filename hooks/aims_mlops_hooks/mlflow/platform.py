@@ -46,7 +46,8 @@ class MlflowPlatform:
 
         command, environment = compose(options)
         rehearse(options, environment)
-        return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in environment.items()), shlex.join(command)])
+        set_first = [f"{name}={shlex.quote(value)}" for name, value in environment.items() if value]
+        return " ".join([*set_first, shlex.join(command)])
 
     def serve(self, options: ServerOptions) -> NoReturn:
         """Become an MLflow server that enforces the gate; raise an `AimsError` where it could not."""

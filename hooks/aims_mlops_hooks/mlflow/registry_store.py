@@ -7,7 +7,6 @@ that uses a model registry, so importing it does nothing that can fail.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -87,9 +86,9 @@ def _base(inner: str) -> tuple[type, tuple[Any, ...]]:
 
         return RestStore, (functools.partial(get_default_host_creds, inner),)
     if scheme in DATABASE_ENGINES:
-        # Named by its environment variable alone: the constant has moved between MLflow's versions.
-        replica = os.environ.get("_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE")
-        return _sql_class(), (inner, replica) if replica else (inner,)
+        # A read replica that the server has is left out: one that lags behind shows what was there before, and the
+        # gate would judge that in place of what is acted on.
+        return _sql_class(), (inner,)
     raise MlflowException.invalid_parameter_value(
         f"[aims] the registry URI behind 'aims:' has the scheme {scheme!r}, which cannot be guarded.\n"
         "Next: write aims:http://HOST:PORT, aims:https://…, or aims: before a SQLAlchemy URI such as sqlite:///mlflow.db"

@@ -24,6 +24,7 @@ from aims_mlops.model.subject import ModelVersion, Target
 _logger = logging.getLogger(__name__)
 _inside: ContextVar[bool] = ContextVar("aims_inside_guarded_call", default=False)
 _acting: ContextVar[tuple[str, str, str, str] | None] = ContextVar("aims_acting", default=None)
+_asked: ContextVar[dict[str | None, Gatekeeper] | None] = ContextVar("aims_gatekeepers_of_this_call", default=None)
 _NAMES = ("name", "new_name", "dst_name", "alias", "stage", "key")
 """The arguments that are compared with other names, wherever a method has them."""
 
@@ -59,7 +60,9 @@ class Gatekeeper(Protocol):
         """
         ...
 
-    def removal(self, name: str, versions: Sequence[str], target: Target) -> AbstractContextManager[object]:
+    def removal(
+        self, name: str, versions: Sequence[str], target: Target, workspace: str = "default"
+    ) -> AbstractContextManager[object]:
         """Return a `with` that records on leaving that versions were taken away from a protected target.
 
         On entry raises an `AimsError` where the caller may not. The gate is not asked: less is promoted than before.
@@ -182,7 +185,20 @@ class Guard:
         for name in _NAMES:
             if len(call.text(name) if name in call.arguments else "") > names.LONGEST:
                 raise denial(f"the {name} is longer than {names.LONGEST} characters, and is compared with no other")
-        return handler(self, call)
+        token = _asked.set({})
+        try:
+            return handler(self, call)
+        finally:
+            _asked.reset(token)
+
+    def _keeper(self, call: Call) -> Gatekeeper:
+        """Return the gatekeeper of this call: the same for all of its questions, so that they meet one policy."""
+        asked = _asked.get()
+        if asked is None:
+            return self._gatekeeper(call.registry)
+        if call.registry not in asked:
+            asked[call.registry] = self._gatekeeper(call.registry)
+        return asked[call.registry]
 
     def carry_out(self, call: Call) -> Any:
         """Run MLflow's own method; guarded calls that it makes itself are part of it."""
@@ -192,7 +208,7 @@ class Guard:
     def ask(self, call: Call, question: Callable[[Gatekeeper], _Answer]) -> _Answer:
         """Ask the gatekeeper; one that cannot say is a refusal."""
         with _FailClosed():
-            return question(self._gatekeeper(call.registry))
+            return question(self._keeper(call))
 
     def ask_leniently(self, call: Call, question: Callable[[Gatekeeper], _Answer], unknown: _Answer) -> _Answer:
         """Ask about what a broken policy must not stop, and say so: `unknown` is then the answer.
@@ -201,7 +217,7 @@ class Guard:
         everywhere taking a version away from where it was promoted to.
         """
         try:
-            return question(self._gatekeeper(call.registry))
+            return question(self._keeper(call))
         except AimsError as error:
             _logger.warning("[aims] the policy of %r cannot be read: %s", call.arguments.get("name"), error)
             return unknown
@@ -238,8 +254,23 @@ class Guard:
         with ExitStack() as decided:
             with _FailClosed():
                 if asked := _not_ours(name, versions, target):
-                    decided.enter_context(self._gatekeeper(call.registry).promotion(name, asked, target))
+                    with self._recorded(call, name, target):
+                        decided.enter_context(self._keeper(call).promotion(name, asked, target))
             yield
+            # It stands now; what could not be recorded has to reach the caller in its own words.
+            with _FailClosed():
+                decided.close()
+
+    @contextmanager
+    def _recorded(self, call: Call, name: str, target: Target) -> Iterator[None]:
+        """Record a refusal that came before there was any decision to record."""
+        try:
+            yield
+        except AimsError as error:
+            if getattr(error, "decision", None) is None:
+                refusal = Refusal(name, target.kind, target, str(error), error.hint, workspace())
+                error.args = (f"{error}\n  {self._keeper(call).refused(refusal)}",)
+            raise
 
     @contextmanager
     def removal(self, call: Call, name: str, versions: Iterable[object], target: Target) -> Iterator[None]:
@@ -247,20 +278,27 @@ class Guard:
         with ExitStack() as allowed:
             with _FailClosed():
                 if asked := _not_ours(name, versions, target):
-                    allowed.enter_context(self._gatekeeper(call.registry).removal(name, asked, target))
+                    allowed.enter_context(self._keeper(call).removal(name, asked, target, workspace()))
             yield
 
     def refuse(self, call: Call, refusal: Refusal) -> NoReturn:
         """Refuse whatever the gate would say about a version, and record that."""
         with _FailClosed():
-            recorded = self._gatekeeper(call.registry).refused(refusal)
+            recorded = self._keeper(call).refused(refusal)
         raise denial(f"{refusal.act} refused: {refusal.reason}\n  {recorded}", refusal.hint)
 
     def registered(self, call: Call, version: Any) -> None:
         """Start the checks of a new version, unless a promotion of ours made it. What breaks them is only said."""
         if _acting.get() is None:
             with _SaidLoudly():
-                self._gatekeeper(call.registry).registered(version.name, str(version.version))
+                self._keeper(call).registered(version.name, str(version.version))
+
+
+def workspace() -> str:
+    """Return the workspace that the present call is about."""
+    from mlflow.utils.workspace_context import get_request_workspace
+
+    return get_request_workspace() or "default"
 
 
 def _not_ours(name: str, versions: Iterable[object], target: Target) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aims_mlops.model.subject import Target
-from aims_mlops_hooks.mlflow.guard.judging import Call, Guard
+from aims_mlops_hooks.mlflow.guard.judging import Call, Guard, unguarded
 from aims_mlops_hooks.mlflow.guard.reading import (
     Held,
     Judged,
@@ -95,7 +95,22 @@ def rename(guard: Guard, call: Call) -> Any:
     if governed and tagged_as_prompt(call.store, old):
         reason = f"{old!r} or a version of it has the tag {PROMPT}, which would make the aliases of {new!r} unreadable"
         refuse(guard, call, ("rename", Target("name", new)), reason, "delete that tag first")
-    return _rename_into_protected(guard, call) if guard.protects_name(call, new) else guard.carry_out(call)
+    return _rename_into_protected(guard, call) if guard.protects_name(call, new) else _rename(guard, call)
+
+
+def _rename(guard: Guard, call: Call) -> Any:
+    """Rename, and take it back where something protected moved along that came there while the guard looked."""
+    old, new = call.text("name"), call.text("new_name")
+    before = {held.target for held in standing(call.store, old)}
+    result = guard.carry_out(call)
+    came = [held for held in standing(call.store, new) if held.target not in before]
+    for target in (held.target for held in came):
+        if guard.protects(call, old, target) or guard.protects(call, new, target):
+            with unguarded():
+                call.store.rename_registered_model(new, old)
+            reason = f"{old!r} was given the protected {target.kind} {target.value!r} while it was renamed to {new!r}"
+            refuse(guard, call, ("rename", target), reason, f"remove the {target.kind}, then rename")
+    return result
 
 
 def _rename_into_protected(guard: Guard, call: Call) -> Any:

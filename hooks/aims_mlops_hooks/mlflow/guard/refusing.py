@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from aims_mlops.model.decision import Refusal
 from aims_mlops.model.subject import Target
-from aims_mlops_hooks.mlflow.guard.judging import Call, Gatekeeper, Guard
+from aims_mlops_hooks.mlflow.guard.judging import Call, Gatekeeper, Guard, workspace
 
 OTHER_NAME = "choose a name that nobody can take for it, or let a system of the register claim this one too"
 """What to do about a registered model whose name can be taken for another."""
@@ -16,11 +16,8 @@ _SHOWN = 200
 
 def refuse(guard: Guard, call: Call, tried: tuple[str, Target | None], reason: str, hint: str) -> NoReturn:
     """Refuse a call and record that; `tried` is the act and its target."""
-    from mlflow.utils.workspace_context import get_request_workspace
-
-    workspace = get_request_workspace() or "default"
     model = (call.arguments["name"] if "name" in call.arguments else call.arguments["dst_name"]) or ""
-    guard.refuse(call, Refusal(str(model), *tried, reason, hint, workspace))
+    guard.refuse(call, Refusal(str(model), *tried, reason, hint, workspace()))
 
 
 def refuse_look_alike(guard: Guard, call: Call, name: str, target: Target) -> None:

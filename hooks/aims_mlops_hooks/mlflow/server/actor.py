@@ -48,7 +48,9 @@ class TrustedProxy:
         if address not in self.addresses:
             return None
         named = {name.casefold(): value for name, value in headers.items()}
-        return named.get(self.header.casefold(), "").strip()[:_LONGEST] or None
+        user = named.get(self.header.casefold(), "").strip()
+        # Two headers of one name arrive as one with a comma, and nobody can tell which the proxy wrote.
+        return user[:_LONGEST] if user and "," not in user else None
 
 
 def trusted_proxy(environment: Mapping[str, str] | None = None) -> TrustedProxy | None:

@@ -81,7 +81,7 @@ def _this_servers() -> Intake:
     from aims_mlops.api import Intake
     from aims_mlops_hooks.mlflow.server.gatekeeper import this_servers_gate
 
-    server = this_servers_gate().open()[0]
+    server = this_servers_gate().open()
     return Intake(
         store=server.store,
         services=server.now,

@@ -55,7 +55,8 @@ def compose(options: ServerOptions) -> tuple[list[str], dict[str, str]]:
 
 
 def _environment(options: ServerOptions) -> dict[str, str]:
-    wanted = {
+    # What is not wanted is emptied: nothing that the shell happens to hold decides.
+    return {
         "AIMS_STORE": options.evidence,
         "AIMS_STATE": str(options.state),
         "AIMS_KEYS": str(options.keys),
@@ -65,7 +66,6 @@ def _environment(options: ServerOptions) -> dict[str, str]:
         "AIMS_AUTH": options.auth or "",
         "AIMS_TRUSTED_PROXY": options.proxy or "",
     }
-    return {name: value for name, value in wanted.items() if value}
 
 
 def serve(options: ServerOptions) -> NoReturn:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aims_mlops import server_wiring
-from aims_mlops.api import Gatekeeper, Server, Services
+from aims_mlops.api import Server, Services
 from aims_mlops.errors import RegistryError
 from aims_mlops_hooks.mlflow.guard import Guard
 from aims_mlops_hooks.mlflow.server.actor import caller, trusted_proxy
@@ -36,7 +36,7 @@ class Gate:
         self._inside = inside
         self._store: Any = None
         self._lock = threading.Lock()
-        self._made: tuple[Server, Gatekeeper] | None = None
+        self._made: Server | None = None
 
     def serves(self, store: Any) -> None:
         """Take the store that is guarded."""
@@ -45,21 +45,20 @@ class Gate:
 
     def guard(self) -> Guard:
         """Return the guard that asks this gate."""
-        return Guard(lambda _registry: self.open()[1], server=True)
+        return Guard(lambda _registry: self.open().gatekeeper(say=_logger.warning), server=True)
 
-    def open(self) -> tuple[Server, Gatekeeper]:
+    def open(self) -> Server:
         """Return what decides; raises an `AimsError` for each setting that is missing or wrong."""
         with self._lock:
             if self._made is None:
                 proxy = trusted_proxy()
                 registry = ServerRegistry(self._store, inside=self._inside)
-                server = server_wiring.server(registry, caller=lambda: caller(proxy))
-                self._made = server, server.gatekeeper(say=_logger.warning)
+                self._made = server_wiring.server(registry, caller=lambda: caller(proxy))
             return self._made
 
     def services(self) -> Services:
         """Return the use cases' services under the configuration in force, for the present caller."""
-        return self.open()[0].now()
+        return self.open().now()
 
 
 def this_servers_gate() -> Gate:

@@ -45,7 +45,7 @@ def _configuration() -> tuple[str | None, str | None]:
     from aims_mlops_hooks.mlflow.server.gatekeeper import this_servers_gate
 
     try:
-        applied = this_servers_gate().open()[0].configuration.current()
+        applied = this_servers_gate().open().configuration.current()
     except AimsError as error:
         return None, type(error).__name__
     return f"{applied.sequence} {applied.configuration}", None

@@ -5,10 +5,14 @@ Nothing goes over HTTP, so that a decision needs no second request to the server
 
 from __future__ import annotations
 
+import contextvars
+import logging
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,14 +21,21 @@ from urllib.parse import urlparse
 from aims_mlops.api import manifest
 from aims_mlops.errors import RegistryError, UsageError, VerificationError
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target
+from aims_mlops.model.times import from_millis
 from aims_mlops.plugin import Predictor
 from aims_mlops.ports import Snapshot, Standing
 from aims_mlops_hooks.mlflow.guard import unguarded
 from aims_mlops_hooks.mlflow.registry import described
 from aims_mlops_hooks.mlflow.stamps import stamps
 
+_logger = logging.getLogger("aims")
+_later = ThreadPoolExecutor(1, thread_name_prefix="aims-tags")
+_waiting = threading.BoundedSemaphore(100)
+"""What is more than this is left out: nobody waits for a tag."""
 _KEPT = 256
 """How many manifests are kept, each for files that have not been touched since."""
+_SETTLED_SECONDS = 2.0
+"""How long files must have been left alone before their times are believed; a file system's clock ticks coarsely."""
 
 
 class ServerRegistry:
@@ -49,7 +60,8 @@ class ServerRegistry:
                 return described(self._store.get_model_version_by_alias(ref.name, ref.alias), registry_id)
             if ref.version is None:
                 raise UsageError(f"{ref.name!r} names no version", hint="write name/3 or name@alias")
-            return described(self._store.get_model_version(ref.name, ref.version), registry_id)
+            with _row(self._store, ref.name, ref.version) as row:
+                return _version(row, registry_id)
 
     def standing(self, registry_id: str, *, names: Callable[[str], bool]) -> Iterator[Standing]:
         """Refuse: who compares the registry with the log looks from outside, as every consumer does."""
@@ -90,17 +102,33 @@ class ServerRegistry:
         raise _outside(f"{version.label} does not lose {target}", "call MLflow's own route")
 
     def publish(self, version: ModelVersion, files: Mapping[str, bytes], tags: Mapping[str, str]) -> None:
-        """Set pointer tags on the version; clients attach the files. Nothing ever decides from either."""
+        """Set pointer tags on the version, a moment later; clients attach the files. Nothing ever decides from either.
+
+        Whoever promotes does not wait for them, and a tag that cannot be set is only logged.
+        """
         del files
+        if _waiting.acquire(blocking=False):
+            _later.submit(contextvars.copy_context().run, self._tag, version, dict(tags))
+
+    def _tag(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
         from mlflow.entities.model_registry import ModelVersionTag
 
-        with _explained(f"tagging {version.label}"), unguarded():
-            for key, value in tags.items():
-                tag = ModelVersionTag(key, value)  # type: ignore[no-untyped-call]  # MLflow's own
-                self._store.set_model_version_tag(version.name, version.version, tag)
+        try:
+            with _explained(f"tagging {version.label}"), unguarded():
+                with _row(self._store, version.name, version.version) as row:
+                    if from_millis(row.creation_time) != version.created_at:
+                        return  # another version has its name and number by now
+                for key, value in tags.items():
+                    tag = ModelVersionTag(key, value)  # type: ignore[no-untyped-call]  # MLflow's own
+                    self._store.set_model_version_tag(version.name, version.version, tag)
+        except RegistryError as error:
+            _logger.warning("[aims] %s", error)
+        finally:
+            _waiting.release()
 
     def _location(self, version: ModelVersion) -> str:
-        location = str(self._store.get_model_version_download_uri(version.name, version.version))
+        with _row(self._store, version.name, version.version) as row:
+            location = str(row.storage_location or row.source)
         if location.startswith("models:/"):
             raise RegistryError(
                 f"the files of {version.label} cannot be found: it has only the source {location}",
@@ -114,7 +142,8 @@ class ServerRegistry:
             kept = self._manifests.get(before)
         if kept is None:
             kept = manifest.build(folder)
-            if (str(folder), stamps(folder)) == before:  # else somebody writes just now: look again next time
+            # Else somebody writes just now, or wrote so lately that a second write could have the same time.
+            if (str(folder), stamps(folder)) == before and _newest(folder) < time.time() - _SETTLED_SECONDS:
                 self._keep(before, kept)
         return kept
 
@@ -131,6 +160,30 @@ class ServerRegistry:
             # An object store hands a folder out under its own path: the model's root is where that path leads.
             root = Path(folder) / path
             return manifest.build(root if path and root.is_dir() else Path(folder))
+
+
+@contextmanager
+def _row(store: Any, name: str, version: str) -> Iterator[Any]:
+    """Read a version's row alone: MLflow's own way loads tags, aliases and models too, and takes far longer.
+
+    From the primary database: a replica that lags behind would show the version that was there before.
+    """
+    primary = {} if getattr(store, "read_engine", None) is None else {"read_only": False}
+    with store.ManagedSessionMaker(**primary) as session:
+        yield store._get_sql_model_version(session, name, version)  # noqa: SLF001  # held by a contract test
+
+
+def _version(row: Any, registry_id: str) -> ModelVersion:
+    return ModelVersion(
+        registry_id=registry_id,
+        workspace=getattr(row, "workspace", None) or "default",
+        name=row.name,
+        version=str(int(row.version)),
+        created_at=from_millis(row.creation_time),
+        source=row.source or "",
+        run_id=row.run_id or None,
+        stage=None if row.current_stage in (None, "", "None") else str(row.current_stage),
+    )
 
 
 def _repository(location: str) -> tuple[Any, str]:
@@ -165,6 +218,10 @@ def _local(location: str) -> Path | None:
     if not folder.is_symlink() and not folder.exists():
         raise RegistryError(f"the files of a version are not at {folder}", hint="was its run deleted (mlflow gc)?")
     return folder
+
+
+def _newest(folder: Path) -> float:
+    return max((path.lstat().st_ctime for path in (folder, *folder.rglob("*"))), default=0.0)
 
 
 def _outside(what: str, hint: str) -> RegistryError:
