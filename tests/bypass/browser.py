@@ -39,6 +39,29 @@ class Browser:
         self.driver.get("about:blank")  # else only the fragment changes, and an open dialog stays
         self.driver.get(f"{self.url}/#/models/{name}/versions/{version}")
         self.find("[data-component-id*='promotemodelbutton']")
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait until the page has asked for nothing more for a while: its dialogs use what arrives after they show."""
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        asked = "return performance.getEntriesByType('resource').filter(e => e.name.includes('api/')).length"
+        seen = [-1, -2]
+
+        def quiet(driver: Any) -> bool:
+            seen.append(driver.execute_script(asked))
+            return seen[-1] == seen[-2] == seen[-3]
+
+        WebDriverWait(self.driver, WAIT, poll_frequency=0.7).until(quiet, "the page never comes to rest")
+
+    def gone(self, selector: str) -> None:
+        """Wait until an element is not shown any more."""
+        from selenium.webdriver.common.by import By
+        from selenium.webdriver.support import expected_conditions
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        hidden = expected_conditions.invisibility_of_element_located((By.CSS_SELECTOR, selector))
+        WebDriverWait(self.driver, WAIT).until(hidden, f"{selector} stays")
 
     def find(self, selector: str) -> Any:
         """Return an element as soon as it can be clicked."""

@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -154,6 +154,10 @@ class RealEvidence:
         with self.server.credentials():
             place = {"MLFLOW_TRACKING_URI": self.server.url, "AIMS_STORE": self.store}
             return self.project.aims(*arguments, expect=expect, **(place | environment))
+
+    def within(self, server: Server) -> RealEvidence:
+        """Speak to the server in another workspace."""
+        return replace(self, server=server)
 
     def check(self, name: str, version: str) -> None:
         """Let the checks of a version pass."""

@@ -70,7 +70,8 @@ class Server:
     @cached_property
     def experiment(self) -> str:
         """The experiment that all attempts put their runs into."""
-        made: str = self.rest.post("experiments/create", name="bypass").ok().json["experiment_id"]
+        name = f"bypass-{self.workspace}" if self.workspace else "bypass"
+        made: str = self.rest.post("experiments/create", name=name).ok().json["experiment_id"]
         return made
 
     def within(self, workspace: str) -> Server:

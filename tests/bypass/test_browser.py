@@ -59,6 +59,7 @@ def test_the_alias_dialog_promotes_a_checked_version(guarded: Guarded, page: Bro
     made = scene.checked()
     page.open(made.name, made.number)
     page.say_alias("champion")
+    page.gone("[role=dialog]")
     page.sees("@ champion")
     _keep(page, tmp_path, "alias-allowed.png")
     assert scene.client.get_registered_model(made.name).aliases == {"champion": made.number}

@@ -97,7 +97,7 @@ def run(tutorial: Tutorial, tmp_path: Path, path: Path) -> Run:
 def test_the_tutorial_runs_as_it_is_written(tutorial: Tutorial) -> None:
     tutorial.run.hold()
     (folder,) = (tutorial.project.folder / "mlruns").glob("*/*/artifacts/aims/credit/2")
-    assert (folder / "parity.html").exists(), "a page for each check hangs on the version's run"
+    assert list(folder.glob("*/parity.html")), "a page for each check hangs on the version's run"
 
 
 @pytest.mark.parametrize("name", ["hook-mlflow", "keys-and-passphrases", "when-the-gate-says-no", "watch-the-registry"])

@@ -53,6 +53,10 @@ def rows(path: Path, heading: str = "") -> set[str]:
     return {word for cell in first for word in re.findall(r"`([^`]+)`", cell)}
 
 
+FOR_TESTS = {"AIMS_TEST_POSTGRES", "AIMS_TEST_MYSQL", "AIMS_BYPASS", "AIMS_REQUIRE_SERVERS", "AIMS_SHARED"}
+"""Variables of this repository's own tests."""
+
+
 @pytest.mark.parametrize("path", generate.documents(), ids=name_of)
 def test_a_generated_part_is_up_to_date(path: Path) -> None:
     assert generate.render(read(path)) == read(path), "make docs"
@@ -108,7 +112,7 @@ def test_each_variable_has_a_row_and_no_other_is_promised() -> None:
     assert rows(page) == used
     for path in DOCS.rglob("*.md"):
         named = set(re.findall(r"\bAIMS_[A-Z_]+\b", read(path)))
-        assert named <= used | {"AIMS_TEST_POSTGRES", "AIMS_REQUIRE_SERVERS", "AIMS_SHARED"}, path
+        assert named <= used | FOR_TESTS, path
 
 
 def known_commands() -> set[str]:

@@ -13,9 +13,9 @@ KIND = "workspace"
 
 def _elsewhere(scene: Scene) -> Scene:
     """The same attempt, seen from a workspace of its own; the scene's probe looks there too."""
-    there = replace(
-        scene, server=scene.server.within(f"team-{scene.token}"), allowed={}, names=[], protected_names=[], others=[]
-    )
+    server = scene.server.within(f"team-{scene.token}")
+    own = scene.evidence.within(server)
+    there = replace(scene, server=server, evidence=own, allowed={}, names=[], protected_names=[], others=[])
     scene.others.append(there)
     return there
 
@@ -62,20 +62,6 @@ def _evidence(scene: Scene) -> Reply:
 def _all(scene: Scene) -> Reply:
     _elsewhere(scene).promoted()
     return scene.rest.call("DELETE", f"{PROXY}/workspaces")
-
-
-@attempt(KIND, "delete-another-workspaces-folder", "DELETE of workspaces/NAME/ from the default one", workspaces=True)
-def _other(scene: Scene) -> Reply:
-    there = _elsewhere(scene)
-    there.promoted()
-    return scene.rest.call("DELETE", f"{PROXY}/workspaces/{there.server.workspace}")
-
-
-@attempt(KIND, "put-into-another-workspaces-folder", "PUT below workspaces/NAME/ from the default one", workspaces=True)
-def _put(scene: Scene) -> Reply:
-    there = _elsewhere(scene)
-    made = there.promoted()
-    return scene.rest.put_file(f"workspaces/{there.server.workspace}/{made.folder}/weights", b"other weights")
 
 
 @attempt(KIND, "put-in-the-same-workspace", "PUT into a promoted folder of a workspace", workspaces=True)

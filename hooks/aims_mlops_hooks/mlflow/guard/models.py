@@ -22,10 +22,14 @@ from aims_mlops_hooks.mlflow.guard.tags import PROMPT, copied_without_reserved, 
 
 
 def create_model(guard: Guard, call: Call) -> Any:
-    """Refuse a new protected name, where an empty model would stay behind for a refused version, and look-alikes."""
+    """Refuse look-alikes, and in a client a new protected name, where an empty model would stay behind.
+
+    A server sees a copy as two calls, of which this is the first: an empty model is let in there, since nothing can be
+    loaded from it and each version that is to come is judged.
+    """
     name, call = call.text("name"), without_reserved(call)
     alike = look_alike_name(guard, call, name, registers=True)
-    protected = alike is None and _registers_into_protected(guard, call, name)
+    protected = alike is None and not guard.server and _registers_into_protected(guard, call, name)
     if (alike or protected) and not exists(call.store, name):
         reason = alike or f"the name {name!r} is protected, and a new model there has no checked version"
         hint = OTHER_NAME if alike else f"aims promote NAME/VERSION --to name:{name}"
