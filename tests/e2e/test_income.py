@@ -52,7 +52,9 @@ def rows(income: Income) -> Any:
     """The evaluation rows with each model's labels and scores, predicted here by MLflow itself."""
     import mlflow
     import pandas as pd
+    from mlflow.tracking._tracking_service import utils
 
+    before = utils._tracking_uri, os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(income.environment["MLFLOW_TRACKING_URI"])
     try:
         data = pd.read_parquet(income.folder / "data" / "evaluation.parquet")
@@ -65,7 +67,11 @@ def rows(income: Income) -> Any:
                 data[f"{kind}-score"] = model.predict_proba(features)[:, 1]
         return data
     finally:
-        mlflow.set_tracking_uri("")
+        # MLflow has no way of unsetting it, and an empty one would stand before the environment for all later tests.
+        utils._tracking_uri = before[0]
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if before[1] is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before[1]
 
 
 def test_registering_says_what_the_checks_found(income: Income) -> None:

@@ -66,6 +66,7 @@ class FakeGatekeeper:
                 raise Denied(
                     f"{name}/{version} to {target}: denied, parity-by-sex failed; owner: Income Model Owner",
                     hint=f"aims check {name}/{version}",
+                    decision=object(),
                 )
         self.while_judging()
         yield

@@ -391,7 +391,7 @@ def test_a_prompt_is_not_made_under_a_governed_name(store: Any) -> None:
     with unguarded():
         store.delete_registered_model(NAME)
     assert "register the prompt under a name that no system claims" in _denied(lambda: store.create_prompt(NAME))
-    assert "is protected" in _denied(lambda: store.create_prompt("prod.greeting"))
+    assert "which a policy governs" in _denied(lambda: store.create_prompt("prod.greeting"))
 
 
 def test_prompts_of_nobodys_names_live_as_ever(gatekeeper: FakeGatekeeper, store: Any) -> None:

@@ -269,7 +269,9 @@ class Guard:
         except AimsError as error:
             if getattr(error, "decision", None) is None:
                 refusal = Refusal(name, target.kind, target, str(error), error.hint, workspace())
-                error.args = (f"{error}\n  {self._keeper(call).refused(refusal)}",)
+                recorded = self._keeper(call).refused(refusal)
+                # What keeps it from being recorded is often the very reason, and is not said twice.
+                error.args = (f"{error}\n  {recorded}",) if str(error) not in recorded else error.args
             raise
 
     @contextmanager
