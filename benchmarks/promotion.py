@@ -164,7 +164,7 @@ class _Cheap:
         """Take no tags."""
 
     def __getattr__(self, name: str) -> Any:
-        raise NotImplementedError(name)
+        raise AttributeError(name)
 
 
 def _appender(store: Any) -> Callable[[], object]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aims_mlops.api.asking import promote_there
 from aims_mlops.api.looking import evidence_for, statements, walk_log
-from aims_mlops.api.services import Said, Services, write
+from aims_mlops.api.services import Said, Services, kept_policy, write
 from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, SigningError, StoreError, VerificationError
 from aims_mlops.evidence import predicates
 from aims_mlops.evidence.record import EvidenceView, Trust
@@ -225,15 +225,11 @@ def _record(services: Services, decision: Decision) -> Decision:
 
 def _write(services: Services, decision: Decision) -> Digest:
     signer = services.signer()
-    claimants = services.project.claimants(decision.version.name)
-    policy = claimants[0].policy if len(claimants) == 1 else None
-    if policy is not None:
-        services.store.put_blob(policy.text)
     said = Said(
         "gate-decision",
         decision.version,
         decision.subject,
-        policy,
+        kept_policy(services, decision.version.name),
         predicates.gate_decision(decision, actor=services.actor()),
         measured_at=decision.decided_at,
     )

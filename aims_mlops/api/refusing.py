@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aims_mlops.api.services import Said, Services, write
+from aims_mlops.api.services import Said, Services, kept_policy, write
 from aims_mlops.evidence import predicates
 from aims_mlops.model.decision import Refusal
 from aims_mlops.model.digest import Digest
@@ -15,10 +15,7 @@ def refuse(services: Services, refusal: Refusal) -> Digest:
     Raises an `AimsError` where it cannot be recorded: the call stays refused all the same.
     """
     signer, now = services.signer(), services.clock()
-    claimants = services.project.claimants(refusal.model)
-    policy = claimants[0].policy if len(claimants) == 1 else None
-    if policy is not None:
-        services.store.put_blob(policy.text)
+    policy = kept_policy(services, refusal.model)
     body = predicates.refusal(refusal, actor=services.actor(), at=now, enforced_by=services.enforced_by)
     model = RegisteredModel(services.store.registry_id(), refusal.workspace, refusal.model)
     return write(services, Said("gate-decision", model, None, policy, body, measured_at=now), signer=signer)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from aims_mlops.api.refusing import refuse
-from aims_mlops.api.services import Said, Services, write
+from aims_mlops.api.services import Said, Services, kept_policy, write
 from aims_mlops.errors import AimsError, Denied, SigningError
 from aims_mlops.evidence import predicates
 from aims_mlops.model.decision import Refusal
@@ -92,9 +92,6 @@ def _lost(services: Services, removed: Removal) -> list[ModelVersion | Registere
 
 def _record(services: Services, version: ModelVersion | RegisteredModel, target: Target) -> None:
     signer, now = services.signer(), services.clock()
-    claimants = services.project.claimants(version.name)
-    policy = claimants[0].policy if len(claimants) == 1 else None
-    if policy is not None:
-        services.store.put_blob(policy.text)
+    policy = kept_policy(services, version.name)
     body = predicates.removal(target, actor=services.actor(), at=now, enforced_by=services.enforced_by)
     write(services, Said("gate-decision", version, None, policy, body, measured_at=now), signer=signer)

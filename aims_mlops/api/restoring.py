@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from aims_mlops.api.acts import PLACES, REMOVES, Act, Identity, Place, place, since_removal
 from aims_mlops.api.reconciling import Reconciler
-from aims_mlops.api.services import Said, Services, write
+from aims_mlops.api.services import Said, Services, kept_policy, write
 from aims_mlops.errors import AimsError
 from aims_mlops.evidence import predicates
 from aims_mlops.model.bypass import Bypass, Word
@@ -93,8 +93,7 @@ class Restorer:
 
     def _record(self, act: str, found: Bypass, version: ModelVersion, digest: Digest | None) -> None:
         services = self._services
-        claimants = services.project.claimants(version.name)
-        policy = claimants[0].policy if len(claimants) == 1 else None
+        policy = kept_policy(services, version.name)
         subject = None if digest is None else Subject.of(version, digest)
         body = predicates.enforcement(act, found, actor=services.actor(), at=services.clock())
         said = Said("gate-decision", version, subject, policy, body, measured_at=services.clock())

@@ -109,6 +109,18 @@ class Said:
     """Name and digest of the subject, where it is not a model's files: a configuration."""
 
 
+def kept_policy(services: Services, model: str) -> Policy | None:
+    """Return the policy that a statement about a model names, its text kept beside the log; None where none governs.
+
+    Raises `StoreError` where the text cannot be kept.
+    """
+    claimants = services.project.claimants(model)
+    if len(claimants) != 1:
+        return None
+    services.store.put_blob(claimants[0].policy.text)
+    return claimants[0].policy
+
+
 def write(services: Services, said: Said, *, signer: Signer) -> Digest:
     """Sign a statement and append it to the log; return its digest. All that is recorded goes through here."""
     statement = _statement(services, said)

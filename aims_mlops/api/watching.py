@@ -17,7 +17,7 @@ from aims_mlops.api.looking import evidence_for, walk_log
 from aims_mlops.api.promoting import promotion_lock
 from aims_mlops.api.reconciling import Files, Reconciler, models_of
 from aims_mlops.api.restoring import Restorer
-from aims_mlops.api.services import Said, Services, write
+from aims_mlops.api.services import Said, Services, kept_policy, write
 from aims_mlops.errors import (
     AimsError,
     CannotDecide,
@@ -214,10 +214,7 @@ class _Desk:
     def _write(self, found: Bypass) -> Digest:
         services, version = self._services, found.version
         _must_be_trusted(services, "bypass-finding")
-        claimants = services.project.claimants(version.name)
-        policy = claimants[0].policy if len(claimants) == 1 else None
-        if policy is not None:
-            services.store.put_blob(policy.text)
+        policy = kept_policy(services, version.name)
         subject = None
         if isinstance(version, ModelVersion) and found.digest is not None:
             subject = Subject.of(version, found.digest)
