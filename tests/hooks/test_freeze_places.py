@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aims_mlops_hooks.mlflow.artifact_store import CONFIGURED, build
+from aims_mlops_hooks.mlflow.artifact_store import build
+from aims_mlops_hooks.mlflow.destination import CONFIGURED
 from aims_mlops_hooks.mlflow.freeze_locations import must_be_apart
 from aims_mlops_hooks.mlflow.freeze_places import (
     OddPathError,

@@ -11,11 +11,7 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-PREFIX = "aims:"
-"""What stands before the artifact URI that is frozen."""
-
-CONFIGURED = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
-"""Where `mlflow server` tells its workers what --artifacts-destination is."""
+from aims_mlops_hooks.mlflow.destination import CONFIGURED, PREFIX
 
 _TRACE = re.compile(r"(?:[^/]+/)*traces/[^/]+/artifacts")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote, urlparse
 
-from aims_mlops_hooks.mlflow.artifact_store import CONFIGURED, PREFIX
+from aims_mlops_hooks.mlflow.destination import CONFIGURED, PREFIX
 
 _PROXIED = "/api/2.0/mlflow-artifacts/artifacts/"
 _EVIDENCE = 3
