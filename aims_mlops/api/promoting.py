@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from aims_mlops.api.asking import promote_there
+from aims_mlops.api.locking import promotion_lock
 from aims_mlops.api.looking import evidence_for, statements, walk_log
 from aims_mlops.api.services import Said, Services, kept_policy, write
 from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, SigningError, StoreError, VerificationError
@@ -97,8 +98,7 @@ def promotion(
     Raises `Denied` where the gate is shut for one of them; then nothing inside the `with` runs. Raises `StoreError`
     where the promotion was carried out and could not be recorded.
     """
-    # One lock for each model: a large one that is digested again keeps nobody else waiting.
-    with services.store.lock(promotion_lock(refs[0].name)):
+    with promotion_lock(services.store, refs[0].name):
         if asked is not None:
             _must_be_usable(services, asked, refs, target)
         decisions = tuple(gate(services, ref, target) for ref in refs)
@@ -109,11 +109,6 @@ def promotion(
         yield decisions
         for decision in decisions:
             _record_promotion(services, decision, reason=reason, asked=asked)
-
-
-def promotion_lock(model: str) -> str:
-    """Return the name of the lock that a promotion of a registered model's versions holds."""
-    return f"promotion-{Digest.of(model.encode()).short}"
 
 
 def _record_promotion(services: Services, decision: Decision, *, reason: str, asked: Decision | None) -> None:

@@ -7,12 +7,13 @@ and so neither a broken store nor an unreadable policy stops it; what could not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
+from aims_mlops.api.locking import promotion_lock
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.services import Said, Services, kept_policy, write
-from aims_mlops.errors import AimsError, Denied, SigningError
+from aims_mlops.errors import AimsError, Denied, SigningError, StoreError
 from aims_mlops.evidence import predicates
 from aims_mlops.model.decision import Refusal
 from aims_mlops.model.subject import ModelRef, ModelVersion, RegisteredModel, Target
@@ -38,24 +39,34 @@ def removal(services: Callable[[], Services], removed: Removal, *, say: Callable
     label = f"{removed.name}: {removed.target} was removed"
     lost: list[ModelVersion | RegisteredModel] = []
     built, problem = None, ""
-    try:
-        built = services()
-        if not built.store.enforces:  # else the server asks who it is, and records it
-            _must_be_vouched_for(built, removed)
-            lost = _lost(built, removed)
-    except Denied:
-        raise
-    except AimsError as error:
-        problem = str(error)
-    yield
-    try:
-        if built is not None:
-            for version in lost:
-                _record(built, version, removed.target)
-    except AimsError as error:
-        problem = str(error)
+    with ExitStack() as held:
+        try:
+            built = services()
+            if not built.store.enforces:  # else the server asks who it is, and records it
+                _must_be_vouched_for(built, removed)
+                _wait_for_promotions(built, removed, held, say)
+                lost = _lost(built, removed)
+        except Denied:
+            raise
+        except AimsError as error:
+            problem = str(error)
+        yield
+        try:
+            if built is not None:
+                for version in lost:
+                    _record(built, version, removed.target)
+        except AimsError as error:
+            problem = str(error)
     if problem:
         say(f"{label}, and that is not recorded: {problem}")
+
+
+def _wait_for_promotions(services: Services, removed: Removal, held: ExitStack, say: Callable[[str], None]) -> None:
+    """Let no promotion be carried out and not yet recorded. One that takes too long does not keep a version live."""
+    try:
+        held.enter_context(promotion_lock(services.store, removed.name))
+    except StoreError as error:
+        say(f"{removed.name}: {removed.target} is removed while a promotion may be under way: {error}")
 
 
 def _must_be_vouched_for(services: Services, removed: Removal) -> None:

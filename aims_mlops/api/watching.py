@@ -13,8 +13,8 @@ from datetime import datetime
 
 from aims_mlops.api.acts import Acts, Identity, read_acts
 from aims_mlops.api.evidence import trust_of
+from aims_mlops.api.locking import promotion_lock
 from aims_mlops.api.looking import evidence_for, walk_log
-from aims_mlops.api.promoting import promotion_lock
 from aims_mlops.api.reconciling import Files, Reconciler, models_of
 from aims_mlops.api.restoring import Restorer
 from aims_mlops.api.services import Said, Services, kept_policy, write
@@ -185,7 +185,7 @@ def _standing_still(services: Services, models: Collection[str], notices: list[s
     with ExitStack() as held:
         try:
             for name in sorted(models):
-                held.enter_context(services.store.lock(promotion_lock(name)))
+                held.enter_context(promotion_lock(services.store, name))
         except StoreError as error:
             notices.append(f"a promotion may be under way, so that nothing is recorded or put back: {error}")
         yield

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 import pytest
 
 from aims_mlops import api
+from aims_mlops.api.locking import lock_name, promotion_lock
 from aims_mlops.api.removing import Removal, removal
 from aims_mlops.errors import Denied, SigningError, StoreError
 from aims_mlops.model.decision import ANONYMOUS, Actor
@@ -107,6 +110,51 @@ def test_a_client_without_a_key_is_nobody_where_the_policy_wants_somebody(world:
     made, _ = keeper(world, nobody)
     with pytest.raises(Denied, match="not recorded: there is no key"), made.removal("income", ["3"], CHAMPION):
         pytest.fail("the removal went on")
+
+
+def test_a_removal_waits_for_the_promotion_beside_it(world: World) -> None:
+    """Else it could be recorded between a promotion and its record, which would then seem to stand."""
+    services = world.services
+    made, _ = keeper(world)
+    order: list[str] = []
+
+    def remove() -> None:
+        with made.removal("income", ["3"], CHAMPION):
+            order.append("removed")
+
+    beside = threading.Thread(target=remove)
+    with promotion_lock(services.store, "income"):
+        beside.start()
+        beside.join(0.3)
+        order.append("promoted and recorded")
+    beside.join(10)
+    assert order == ["promoted and recorded", "removed"]
+
+
+def test_a_removal_that_is_part_of_a_promotion_waits_for_nobody(world: World) -> None:
+    """A transition to a stage takes others out of it."""
+    made, said = keeper(world)
+    began = time.monotonic()
+    with promotion_lock(world.services.store, "income"), made.removal("income", ["3"], Target("stage", "Production")):
+        pass
+    assert time.monotonic() - began < 10
+    assert (len(kept(world.services)), said) == (1, [])
+
+
+def test_a_promotion_that_does_not_end_keeps_no_version_in_production(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = world.services
+
+    def busy(name: str) -> AbstractContextManager[None]:
+        raise StoreError(f"{name} is locked")
+
+    monkeypatch.setattr(services.store, "lock", busy)
+    made, said = keeper(world, lambda: services)
+    with made.removal("income", ["3"], CHAMPION):
+        pass
+    assert said == [f"income: champion is removed while a promotion may be under way: {lock_name('income')} is locked"]
+    assert len(kept(services)) == 1
 
 
 def test_nothing_that_is_broken_keeps_a_version_in_production(world: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aims_mlops import api
-from aims_mlops.api.promoting import promotion_lock
+from aims_mlops.api.locking import lock_name
 from aims_mlops.errors import ExitCode, FilesGone, RegistryError, SigningError, VerificationError
 from aims_mlops.model.bypass import Word
 from aims_mlops.model.digest import Digest
@@ -469,7 +469,7 @@ def test_an_alias_is_not_called_stolen_while_its_promotion_is_being_recorded(
     asked: list[str] = []
 
     def wait(name: str) -> Any:
-        if name == promotion_lock("income") and not asked:
+        if name == lock_name("income") and not asked:
             asked.append(name)
             api.promote(live.services, ModelRef("income", version="4"), CHAMPION, reason="meanwhile")
         return lock(name)

@@ -316,11 +316,11 @@ def test_a_genuine_delivery_starts_a_look_and_a_forged_one_does_not(promoted: Lo
 def test_many_deliveries_during_a_look_give_one_more(promoted: Loans) -> None:
     """The signer's lock is held here, so that the look which a finding starts waits, and deliveries pile up."""
     from aims_mlops.adapters.stores import open_store
-    from aims_mlops.api.promoting import promotion_lock
+    from aims_mlops.api.locking import lock_name
 
     with listening(promoted) as (watcher, port):
         steal(promoted)
-        with open_store("sqlite:///aims.db", root=promoted.folder).lock(promotion_lock("loan")):
+        with open_store("sqlite:///aims.db", root=promoted.folder).lock(lock_name("loan")):
             assert deliver(port, id_="first") == 202
             time.sleep(3)
             assert [deliver(port, id_=f"more-{number}") for number in range(8)] == [202] * 8

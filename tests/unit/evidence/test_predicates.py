@@ -184,6 +184,7 @@ def test_a_decision_about_an_unclaimed_model_names_no_owner() -> None:
 def test_a_promotion_names_the_decision_it_rests_on() -> None:
     assert predicates.promotion(target=CHAMPION, decision=DATA, asked=None, reason="release", actor=PIPELINE) == {
         "to": {"alias": "champion"},
+        "on": None,
         "decision": DATA,
         "asked": None,
         "reason": "release",
