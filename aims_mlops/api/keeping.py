@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from aims_mlops.api.checking import check
 from aims_mlops.api.promoting import promotion
@@ -11,10 +11,10 @@ from aims_mlops.api.refusing import refuse
 from aims_mlops.api.removing import Removal, removal
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.errors import AimsError
-from aims_mlops.model.decision import Decision, Refusal
+from aims_mlops.model.decision import Refusal
 from aims_mlops.model.register import Project, System
 from aims_mlops.model.report import CheckReport
-from aims_mlops.model.subject import ModelRef, Target
+from aims_mlops.model.subject import ModelRef, ModelVersion, Target
 
 
 class Gatekeeper:
@@ -68,18 +68,19 @@ class Gatekeeper:
         """Whether a system of the register claims the model."""
         return bool(self._project().claimants(name))
 
-    def promotion(
-        self, name: str, versions: Sequence[str], target: Target
-    ) -> AbstractContextManager[tuple[Decision, ...]]:
-        """Return a `with` that decides on entry (or raises `Denied`), and records what its body then did.
+    @contextmanager
+    def promotion(self, name: str, versions: Sequence[str], target: Target) -> Iterator[Sequence[ModelVersion]]:
+        """Decide on entry (or raise `Denied`), give the versions that may move, and record what the body then did.
 
         Where the store is that of a server which enforces the gate, all of this is the server's.
         """
         services = self._services()
         if services.store.enforces:
-            return nullcontext(())
+            yield ()
+            return
         refs = [ModelRef(name, version=version) for version in versions]
-        return promotion(services, refs, target, reason="set in the registry")
+        with promotion(services, refs, target, reason="set in the registry") as decisions:
+            yield [decision.moves for decision in decisions]
 
     def removal(
         self, name: str, versions: Sequence[str], target: Target, workspace: str = "default"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
@@ -54,6 +54,8 @@ class ModelVersion:
     run_id: str | None = None
     aliases: tuple[str, ...] = ()
     stage: str | None = None
+    location: str | None = field(default=None, compare=False)
+    """Where the registry says that the files are, if it said it."""
 
     @property
     def label(self) -> str:

@@ -113,7 +113,7 @@ def test_an_edited_statement_about_another_version_shuts_the_gate(checked: World
 def test_a_model_of_an_odd_name_is_never_promoted_by_the_hooks(checked: World, name: str) -> None:
     services = checked.services
     keeper = api.Gatekeeper(lambda: checked.project, lambda: services, say=lambda _: None, show=lambda _: None)
-    with pytest.raises(UsageError, match="the model name"):
-        keeper.promotion(name, ["3"], PRODUCTION)
+    with pytest.raises(UsageError, match="the model name"), keeper.promotion(name, ["3"], PRODUCTION):
+        pytest.fail("the promotion went on")
     assert not keeper.claims("prod.income")
     assert keeper.claims("income")

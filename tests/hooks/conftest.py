@@ -21,7 +21,7 @@ from aims_mlops.api import Gatekeeper, Services
 from aims_mlops.errors import Denied
 from aims_mlops.model.decision import Refusal
 from aims_mlops.model.policy import Promotion
-from aims_mlops.model.subject import Target
+from aims_mlops.model.subject import ModelVersion, Target
 from tests.builders import policy, project, system
 
 
@@ -40,6 +40,8 @@ class FakeGatekeeper:
     may_remove: bool = True
     unreadable: Exception | None = None
     while_judging: Callable[[], None] = lambda: None
+    described: Callable[[str, str], ModelVersion] | None = None
+    """How the registry shows a version to whoever judges; None where a server behind this one judges."""
     broken: Exception | None = None
 
     def protects(self, name: str, target: Target) -> bool:
@@ -57,7 +59,7 @@ class FakeGatekeeper:
         return name in self.claimed
 
     @contextmanager
-    def promotion(self, name: str, versions: Sequence[str], target: Target) -> Iterator[None]:
+    def promotion(self, name: str, versions: Sequence[str], target: Target) -> Iterator[Sequence[ModelVersion]]:
         for version in versions:
             self.asked.append((name, version, str(target)))
             if self.broken is not None:
@@ -68,8 +70,9 @@ class FakeGatekeeper:
                     hint=f"aims check {name}/{version}",
                     decision=object(),
                 )
+        judged = [] if self.described is None else [self.described(name, version) for version in versions]
         self.while_judging()
-        yield
+        yield judged
         self.recorded += [(name, version, str(target)) for version in versions]
 
     def resembles(self, name: str, target: Target | None) -> str | None:

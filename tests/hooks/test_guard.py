@@ -13,10 +13,11 @@ import pytest
 from aims_mlops.errors import ConfigError, RegistryError, StoreError
 from aims_mlops.model.subject import ModelRef
 from aims_mlops_hooks.mlflow import registry_store
-from aims_mlops_hooks.mlflow.guard import Guard, unguarded
+from aims_mlops_hooks.mlflow.guard import Guard, join_transactions, unguarded
 from aims_mlops_hooks.mlflow.guard.tags import is_prompt_key, is_reserved
-from aims_mlops_hooks.mlflow.registry import MlflowRegistry
+from aims_mlops_hooks.mlflow.registry import MlflowRegistry, described
 from aims_mlops_hooks.mlflow.registry_store import guarded_class
+from tests.builders import REGISTRY
 from tests.hooks.conftest import FakeGatekeeper
 
 pytestmark = [
@@ -31,7 +32,9 @@ NAME = "income"
 def _store(gatekeeper: FakeGatekeeper, uri: str, *, server: bool) -> Any:
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
-    return guarded_class(SqlAlchemyStore, Guard(lambda _registry: gatekeeper, server=server))(uri)
+    made = guarded_class(SqlAlchemyStore, Guard(lambda _registry: gatekeeper, server=server))(uri)
+    gatekeeper.described = lambda name, version: described(made.get_model_version(name, version), REGISTRY)
+    return made
 
 
 @pytest.fixture
@@ -207,14 +210,16 @@ def test_archiving_what_was_in_a_protected_stage_is_recorded(gatekeeper: FakeGat
     assert gatekeeper.recorded[-1] == (NAME, "2", "stage:production")
 
 
+@pytest.mark.parametrize("joins", [True, False], ids=["in one transaction", "looked at again"])
 @pytest.mark.parametrize("change", ["made anew", "deleted"])
 @pytest.mark.parametrize("target", ["alias", "stage", "copy", "create", "rename"])
 def test_a_model_that_is_made_anew_while_it_is_judged_is_not_promoted(
-    gatekeeper: FakeGatekeeper, store: Any, target: str, change: str
+    gatekeeper: FakeGatekeeper, store: Any, target: str, change: str, *, joins: bool
 ) -> None:
-    """MLflow's act is a transaction of its own, after the decision."""
     from mlflow.exceptions import MlflowException
 
+    if joins:
+        join_transactions(store)
     source = store.get_model_version(NAME, 1)
 
     def anew() -> None:
@@ -238,12 +243,32 @@ def test_a_model_that_is_made_anew_while_it_is_judged_is_not_promoted(
     }[target]
     with pytest.raises(MlflowException) as refusal:
         act()
-    assert change == "deleted" or "deleted and made anew while it was judged" in str(refusal.value)
+    assert change == "deleted" or "was deleted or made anew while it was judged" in str(refusal.value)
     assert gatekeeper.recorded == []
     if change == "made anew":
         assert store.get_registered_model(NAME).aliases == {}
         assert store.get_model_version(NAME, 1).current_stage == "None"
     assert not store.search_model_versions("name='prod.x'")
+
+
+def test_a_version_that_comes_while_the_others_are_judged_is_not_renamed_along(
+    gatekeeper: FakeGatekeeper, store: Any
+) -> None:
+    join_transactions(store)
+
+    def another() -> None:
+        with unguarded():
+            store.create_model_version(NAME, "s3://bucket/unjudged")
+
+    gatekeeper.while_judging, gatekeeper.allowed = another, {(NAME, "1", "name:prod.x")}
+    said = _denied(lambda: store.rename_registered_model(NAME, "prod.x"))
+    assert said.startswith("[aims] income/2 was registered while the others were judged: nothing was promoted")
+    assert store.get_registered_model(NAME).name == NAME
+    assert gatekeeper.recorded == []
+    gatekeeper.while_judging = lambda: None
+    gatekeeper.allowed |= {(NAME, "2", "name:prod.x")}
+    assert store.rename_registered_model(NAME, "prod.x").name == "prod.x"
+    assert gatekeeper.recorded == [(NAME, "1", "name:prod.x"), (NAME, "2", "name:prod.x")]
 
 
 # Deleting
@@ -459,8 +484,8 @@ def test_a_promotion_that_could_not_be_recorded_reaches_the_caller_in_its_own_wo
     store: Any, gatekeeper: FakeGatekeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
-    def unrecorded(_name: str, _versions: object, _target: object) -> Iterator[None]:
-        yield
+    def unrecorded(_name: str, _versions: object, _target: object) -> Iterator[tuple[()]]:
+        yield ()
         raise StoreError("income/1 is champion now, but that could not be recorded: the disk is full", hint="mend it")
 
     monkeypatch.setattr(gatekeeper, "promotion", unrecorded)

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from aims_mlops_hooks.mlflow.guard import Gatekeeper, Guard, around, unguarded
+from aims_mlops_hooks.mlflow.guard import Gatekeeper, Guard, around, join_transactions, unguarded
 
 PREFIX = "aims:"
 """What stands before the registry URI that is guarded."""
@@ -39,7 +39,7 @@ def guarded_store(store_uri: str, guard: Guard) -> Any:
     """Return the store behind `aims:` with this guard in front; what a server needs to bring its own gatekeeper."""
     inner = plain_uri(store_uri)
     base, arguments = _base(inner)
-    return guarded_class(base, guard)(*arguments)
+    return join_transactions(guarded_class(base, guard)(*arguments))
 
 
 def plain_uri(store_uri: str) -> str:

@@ -5,18 +5,10 @@ guard sits before a store in a client and in a server. What it does on every rou
 docs/explanation/what-is-guarded.md, and a contract test holds that list against MLflow's.
 """
 
-from aims_mlops_hooks.mlflow.guard.judging import (
-    Call,
-    Gatekeeper,
-    Guard,
-    Handler,
-    acting,
-    around,
-    denial,
-    unguarded,
-    version_number,
-)
+from aims_mlops_hooks.mlflow.guard.context import acting, denial, unguarded, version_number
+from aims_mlops_hooks.mlflow.guard.judging import Call, Gatekeeper, Guard, Handler, around
 from aims_mlops_hooks.mlflow.guard.tables import HANDLERS, SERVER_HANDLERS
+from aims_mlops_hooks.mlflow.guard.transaction import join_transactions
 
 __all__ = [
     "HANDLERS",
@@ -28,6 +20,7 @@ __all__ = [
     "acting",
     "around",
     "denial",
+    "join_transactions",
     "unguarded",
     "version_number",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from aims_mlops.model import names
 from aims_mlops.model.subject import Target
 from aims_mlops_hooks.mlflow.guard.judging import Call, Guard
-from aims_mlops_hooks.mlflow.guard.reading import Held, Judged, in_stage, is_prompt, stage_of
+from aims_mlops_hooks.mlflow.guard.reading import Held, in_stage, is_prompt, stage_of
 from aims_mlops_hooks.mlflow.guard.refusing import refuse_look_alike
 
 
@@ -24,10 +24,13 @@ def set_alias(guard: Guard, call: Call) -> Any:
     number, call = _normalised(guard, call)
     if _is_free_prompt(guard, call, name, number):
         return guard.carry_out(call)
-    judged = Judged.of(call.store, name, [number])
-    with guard.promotion(call, name, [number], target):
+    with guard.promotion(call, name, [number], target) as judged:
         # The alias goes, also where it stood on another version before: that one is gone with the model.
-        return judged.carry_out(guard, call, lambda _: call.store.delete_registered_model_alias(name, alias))
+        return judged.together(
+            call.store,
+            lambda: guard.carry_out(call),
+            undo=lambda: call.store.delete_registered_model_alias(name, alias),
+        )
 
 
 def delete_alias(guard: Guard, call: Call) -> Any:
@@ -69,15 +72,14 @@ def set_stage(guard: Guard, call: Call) -> Any:
 
 def _promote_to_stage(guard: Guard, call: Call, number: str, target: Target) -> Any:
     name = call.text("name")
-    judged = Judged.of(call.store, name, [number])
 
-    def undo(_result: Any) -> None:
+    def undo() -> None:
         call.store.transition_model_version_stage(name, number, "None", False)  # noqa: FBT003  # MLflow's order
 
-    with guard.promotion(call, name, [number], target), ExitStack() as leaving:
+    with guard.promotion(call, name, [number], target) as judged, ExitStack() as leaving:
         for left, versions in _left_behind(guard, call, number, target):
             leaving.enter_context(guard.removal(call, name, versions, left))
-        return judged.carry_out(guard, call, undo)
+        return judged.together(call.store, lambda: guard.carry_out(call), undo)
 
 
 def _left_behind(guard: Guard, call: Call, number: str, target: Target) -> list[tuple[Target, list[str]]]:

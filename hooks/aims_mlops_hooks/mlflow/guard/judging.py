@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from aims_mlops.errors import AimsError, UsageError
+from aims_mlops.errors import AimsError
 from aims_mlops.model import names
 from aims_mlops.model.decision import Refusal
 from aims_mlops.model.subject import ModelVersion, Target
+from aims_mlops_hooks.mlflow.guard.context import denial, is_acting, is_unguarded, ours, unguarded, version_number
+from aims_mlops_hooks.mlflow.guard.judged import Judged
 
 _logger = logging.getLogger(__name__)
-_inside: ContextVar[bool] = ContextVar("aims_inside_guarded_call", default=False)
-_acting: ContextVar[tuple[str, str, str, str] | None] = ContextVar("aims_acting", default=None)
 _asked: ContextVar[dict[str | None, Gatekeeper] | None] = ContextVar("aims_gatekeepers_of_this_call", default=None)
 _NAMES = ("name", "new_name", "dst_name", "alias", "stage", "key")
 """The arguments that are compared with other names, wherever a method has them."""
@@ -53,10 +53,13 @@ class Gatekeeper(Protocol):
         """
         ...
 
-    def promotion(self, name: str, versions: Sequence[str], target: Target) -> AbstractContextManager[object]:
+    def promotion(
+        self, name: str, versions: Sequence[str], target: Target
+    ) -> AbstractContextManager[Sequence[ModelVersion]]:
         """Return a `with` that decides about all versions on entry and records on leaving what its body then did.
 
-        On entry raises an `AimsError` whose text is the whole readable refusal.
+        It gives the versions that were judged; none where a server behind this judges. On entry raises an `AimsError`
+        whose text is the whole readable refusal.
         """
         ...
 
@@ -121,43 +124,6 @@ class Call:
 Handler = Callable[["Guard", Call], Any]
 
 
-def version_number(version: object) -> str:
-    """Write a version as MLflow counts it: `1` for `01`, `+1` and ` 1`. Raises `UsageError` for what is no number."""
-    try:
-        return str(int(str(version)))
-    except ValueError:
-        raise UsageError(f"{str(version)[:40]!r} is not the number of a model version") from None
-
-
-@contextmanager
-def acting(version: ModelVersion, target: Target) -> Iterator[None]:
-    """Let exactly this promotion or removal through in this context: it was decided already, and is carried out."""
-    token = _acting.set((version.name, version_number(version.version), target.kind, names.folded(target.value)))
-    try:
-        yield
-    finally:
-        _acting.reset(token)
-
-
-@contextmanager
-def unguarded() -> Iterator[None]:
-    """Let every registry call of this context through unjudged: a server's own pointer tags, and taking back."""
-    token = _inside.set(True)
-    try:
-        yield
-    finally:
-        _inside.reset(token)
-
-
-def denial(message: str, hint: str = "") -> Exception:
-    """Return the exception that MLflow carries to the caller as 403 PERMISSION_DENIED, text and all."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
-
-    text = message if not hint or hint in message else f"{message}\nNext: {hint}"
-    return MlflowException(f"[aims] {text}", error_code=PERMISSION_DENIED)
-
-
 class Guard:
     """Judges registry calls.
 
@@ -180,7 +146,7 @@ class Guard:
 
     def judge(self, call: Call, handler: Handler) -> Any:
         """Let the outermost guarded call go through its handler and every call inside it straight on."""
-        if _inside.get():
+        if is_unguarded():
             return call.proceed()
         for name in _NAMES:
             if len(call.text(name) if name in call.arguments else "") > names.LONGEST:
@@ -249,14 +215,19 @@ class Guard:
         return not self.ask(call, lambda keeper: keeper.claims(name))
 
     @contextmanager
-    def promotion(self, call: Call, name: str, versions: Iterable[object], target: Target) -> Iterator[None]:
-        """Refuse on entry unless the gate allows each of these, or it is the one that we are carrying out ourselves."""
+    def promotion(self, call: Call, name: str, versions: Iterable[object], target: Target) -> Iterator[Judged]:
+        """Refuse on entry unless the gate allows each of these, or it is the one that we are carrying out ourselves.
+
+        Gives what was judged, which carries the call out on just that.
+        """
         with ExitStack() as decided:
             with _FailClosed():
-                if asked := _not_ours(name, versions, target):
+                mine, asked = ours(name, versions, target)
+                if asked:
                     with self._recorded(call, name, target):
-                        decided.enter_context(self._keeper(call).promotion(name, asked, target))
-            yield
+                        mine += decided.enter_context(self._keeper(call).promotion(name, asked, target))
+                judged = Judged(name, {version_number(version.version): version.created_at for version in mine})
+            yield judged
             # It stands now; what could not be recorded has to reach the caller in its own words.
             with _FailClosed():
                 decided.close()
@@ -279,7 +250,7 @@ class Guard:
         """Record on leaving that these were taken away; refuse on entry where the caller may not."""
         with ExitStack() as allowed:
             with _FailClosed():
-                if asked := _not_ours(name, versions, target):
+                if asked := ours(name, versions, target)[1]:
                     allowed.enter_context(self._keeper(call).removal(name, asked, target, workspace()))
             yield
 
@@ -291,7 +262,7 @@ class Guard:
 
     def registered(self, call: Call, version: Any) -> None:
         """Start the checks of a new version, unless a promotion of ours made it. What breaks them is only said."""
-        if _acting.get() is None:
+        if not is_acting():
             with _SaidLoudly():
                 self._keeper(call).registered(version.name, str(version.version))
 
@@ -301,12 +272,6 @@ def workspace() -> str:
     from mlflow.utils.workspace_context import get_request_workspace
 
     return get_request_workspace() or "default"
-
-
-def _not_ours(name: str, versions: Iterable[object], target: Target) -> list[str]:
-    """Return the numbers of the versions that we are not moving ourselves."""
-    place = (target.kind, names.folded(target.value))
-    return [number for number in map(version_number, versions) if _acting.get() != (name, number, *place)]
 
 
 class _FailClosed(AbstractContextManager[None]):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from aims_mlops.model.subject import Target
-from aims_mlops_hooks.mlflow.guard.judging import Call, Guard, unguarded
+from aims_mlops_hooks.mlflow.guard.context import unguarded
+from aims_mlops_hooks.mlflow.guard.judged import Judged
+from aims_mlops_hooks.mlflow.guard.judging import Call, Guard
 from aims_mlops_hooks.mlflow.guard.reading import (
     Held,
-    Judged,
     exists,
     is_prompt,
     numbers,
@@ -48,9 +49,8 @@ def create_version(guard: Guard, call: Call) -> Any:
         refuse(guard, call, ("create", Target("name", name)), alike, OTHER_NAME)
     made_from = origin(source)
     if made_from is not None and guard.protects_name(call, name):
-        judged = Judged.of(call.store, made_from[0], [made_from[1]])
-        with guard.promotion(call, *_one(made_from), Target("name", name)):
-            return judged.carry_out(guard, call, lambda made: call.store.delete_model_version(name, made.version))
+        with guard.promotion(call, *_one(made_from), Target("name", name)) as judged:
+            return _copied(guard, call, judged, name)
     if made_from is None and _registers_into_protected(guard, call, name):
         reason = f"the name {name!r} is protected, and {str(source)[:200]!r} is no registered version (models:/name/3)"
         hint = f"register the model under an unprotected name, then aims promote NAME/VERSION --to name:{name}"
@@ -68,13 +68,21 @@ def copy_version(guard: Guard, call: Call) -> Any:
         refuse(guard, call, ("copy", Target("name", name)), alike, OTHER_NAME)
     refuse_prompt_tag(guard, call, name, source.tags or (), act="copy")
     if guard.protects_name(call, name):
-        judged = Judged.of(call.store, source.name, [source.version])
-        with guard.promotion(call, source.name, [source.version], Target("name", name)):
-            return judged.carry_out(guard, call, lambda made: call.store.delete_model_version(name, made.version))
+        with guard.promotion(call, source.name, [source.version], Target("name", name)) as judged:
+            return _copied(guard, call, judged, name)
     version = guard.carry_out(call)
     if not is_prompt(source.source):
         guard.registered(call, version)
     return version
+
+
+def _copied(guard: Guard, call: Call, judged: Judged, name: str) -> Any:
+    # MLflow's own method tries again by itself where two versions are made at once: no transaction of ours fits round.
+    return judged.checked_after(
+        call.store,
+        lambda: guard.carry_out(call),
+        undo=lambda made: call.store.delete_model_version(name, made.version),
+    )
 
 
 def rename(guard: Guard, call: Call) -> Any:
@@ -123,9 +131,14 @@ def _rename_into_protected(guard: Guard, call: Call) -> Any:
     if not found:
         reason, hint = f"{old!r} has no version, and {new!r} is protected", f"aims promote NAME/VERSION --to name:{new}"
         refuse(guard, call, ("rename", Target("name", new)), reason, hint)
-    judged = Judged.of(call.store, old, found)
-    with guard.promotion(call, old, found, Target("name", new)):
-        return judged.carry_out(guard, call, lambda _: call.store.rename_registered_model(new, old), now=new)
+    with guard.promotion(call, old, found, Target("name", new)) as judged:
+        return judged.together(
+            call.store,
+            lambda: guard.carry_out(call),
+            undo=lambda: call.store.rename_registered_model(new, old),
+            now=new,
+            whole=True,
+        )
 
 
 def delete_model(guard: Guard, call: Call) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from aims_mlops.errors import UsageError
 from aims_mlops.model.subject import ModelRef, Target
-from aims_mlops_hooks.mlflow.guard.judging import Call, Guard, denial, unguarded, version_number
+from aims_mlops_hooks.mlflow.guard.context import version_number
 
 _PLACEHOLDERS = ("dummy-source", "prompt-template")
 _ALL_PROMPTS = " AND tags.`mlflow.prompt.is_prompt` = 'true'"
@@ -108,56 +108,3 @@ def _versions(store: Any, name: str) -> Iterator[Any]:
 def _named(name: str) -> str:
     quote = '"' if "'" in name else "'"
     return f"name={quote}{name}{quote}"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The versions that a judgement is about, with the times at which they were made.
-
-    MLflow's own act is a transaction of its own. A model that is deleted and made anew in between has versions of the
-    same name and number, and is another model.
-    """
-
-    store: Any
-    name: str
-    created: Mapping[str, int | None]
-
-    @classmethod
-    def of(cls, store: Any, name: str, versions: Iterable[object]) -> Judged:
-        """Look at versions before they are judged. One that is missing is MLflow's to refuse."""
-        return cls(store, name, {number: _created(store, name, number) for number in map(version_number, versions)})
-
-    def carry_out(self, guard: Guard, call: Call, undo: Callable[[Any], object], *, now: str | None = None) -> Any:
-        """Carry a judged call out; take it back, and refuse, where it met other versions than those judged.
-
-        `undo` is given what the call returned. `now` is the name that the versions have after it, where it changes.
-        """
-        result = guard.carry_out(call)
-        name = now or self.name
-        changed = [n for n, created in self.created.items() if _created(self.store, name, n) != created]
-        if changed:
-            with unguarded():
-                undo(result)
-            raise denial(
-                f"{self.name}/{changed[0]} was deleted and made anew while it was judged: the call was taken back",
-                "check the new version, and ask again",
-            )
-        return result
-
-
-def _created(store: Any, name: str, number: str) -> int | None:
-    """Return when a version was made, in milliseconds; None where there is none."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        if not hasattr(store, "_get_sql_model_version"):
-            return int(store.get_model_version(name, number).creation_timestamp)
-        # The public method loads tags and aliases too, which costs several times this on every promotion; and a
-        # replica that lags behind would show the version that was there before.
-        primary = {} if getattr(store, "read_engine", None) is None else {"read_only": False}
-        with store.ManagedSessionMaker(**primary) as session:
-            return int(store._get_sql_model_version(session, name, number).creation_time)  # noqa: SLF001
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return None

@@ -25,6 +25,7 @@ from aims_mlops.model.times import from_millis
 from aims_mlops.plugin import Predictor
 from aims_mlops.ports import Snapshot, Standing
 from aims_mlops_hooks.mlflow.guard import unguarded
+from aims_mlops_hooks.mlflow.guard.transaction import created, to_primary, transaction
 from aims_mlops_hooks.mlflow.registry import described
 from aims_mlops_hooks.mlflow.stamps import stamps
 
@@ -114,10 +115,9 @@ class ServerRegistry:
         from mlflow.entities.model_registry import ModelVersionTag
 
         try:
-            with _explained(f"tagging {version.label}"), unguarded():
-                with _row(self._store, version.name, version.version) as row:
-                    if from_millis(row.creation_time) != version.created_at:
-                        return  # another version has its name and number by now
+            with _explained(f"tagging {version.label}"), unguarded(), transaction(self._store, version.name) as session:
+                if created(self._store, session, version.name).get(version.version) != version.created_at:
+                    return  # another version has its name and number by now
                 for key, value in tags.items():
                     tag = ModelVersionTag(key, value)  # type: ignore[no-untyped-call]  # MLflow's own
                     self._store.set_model_version_tag(version.name, version.version, tag)
@@ -127,8 +127,10 @@ class ServerRegistry:
             _waiting.release()
 
     def _location(self, version: ModelVersion) -> str:
-        with _row(self._store, version.name, version.version) as row:
-            location = str(row.storage_location or row.source)
+        location = version.location
+        if location is None:  # a version that somebody else than this registry described
+            with _row(self._store, version.name, version.version) as row:
+                location = _stored_at(row)
         if location.startswith("models:/"):
             raise RegistryError(
                 f"the files of {version.label} cannot be found: it has only the source {location}",
@@ -168,8 +170,7 @@ def _row(store: Any, name: str, version: str) -> Iterator[Any]:
 
     From the primary database: a replica that lags behind would show the version that was there before.
     """
-    primary = {} if getattr(store, "read_engine", None) is None else {"read_only": False}
-    with store.ManagedSessionMaker(**primary) as session:
+    with store.ManagedSessionMaker(**to_primary(store)) as session:
         yield store._get_sql_model_version(session, name, version)  # noqa: SLF001  # held by a contract test
 
 
@@ -183,7 +184,12 @@ def _version(row: Any, registry_id: str) -> ModelVersion:
         source=row.source or "",
         run_id=row.run_id or None,
         stage=None if row.current_stage in (None, "", "None") else str(row.current_stage),
+        location=_stored_at(row),
     )
+
+
+def _stored_at(row: Any) -> str:
+    return str(row.storage_location or row.source or "")
 
 
 def _repository(location: str) -> tuple[Any, str]:
