@@ -28,6 +28,12 @@ def gate(services: Services, ref: ModelRef, target: Target) -> Decision:
     Raises `NothingToDo` where the target is not protected for the model's system, and `SigningError` where the policy
     does not trust the signer for decisions: an answer that counts for nobody is none.
     """
+    decision = _recorded(services, ref, target)
+    _show_status(services, decision)
+    return decision
+
+
+def _recorded(services: Services, ref: ModelRef, target: Target) -> Decision:
     asked_for = services.registry.resolve(ref, services.store.registry_id())
     version = _judged(services, asked_for)
     shared_with = _must_be_protected(services, version, target)
@@ -101,14 +107,17 @@ def promotion(
     with promotion_lock(services.store, refs[0].name):
         if asked is not None:
             _must_be_usable(services, asked, refs, target)
-        decisions = tuple(gate(services, ref, target) for ref in refs)
+        decisions = tuple(_recorded(services, ref, target) for ref in refs)
         for decision in decisions:
             if not decision.allowed:
+                _show_status(services, decision)
                 raise Denied(decision.explain(), code=decision.exit_code, decision=decision)
             _must_be_trusted(services, decision.version, "promotion")
         yield decisions
         for decision in decisions:
             _record_promotion(services, decision, reason=reason, asked=asked)
+        for decision in decisions:
+            _show_status(services, decision)
 
 
 def _record_promotion(services: Services, decision: Decision, *, reason: str, asked: Decision | None) -> None:
@@ -209,13 +218,11 @@ def _decide(services: Services, judged: _Judged) -> Decision:
 def _record(services: Services, decision: Decision) -> Decision:
     """Sign and append a decision. A refusal that a damaged log cannot take stands without a record: still shut."""
     try:
-        decision = replace(decision, digest=_write(services, decision))
+        return replace(decision, digest=_write(services, decision))
     except VerificationError:
         if decision.allowed:
             raise
         return decision
-    _show_status(services, decision)
-    return decision
 
 
 def _write(services: Services, decision: Decision) -> Digest:

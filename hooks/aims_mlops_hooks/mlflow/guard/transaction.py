@@ -48,8 +48,15 @@ def joins_transactions(store: Any) -> bool:
 @contextmanager
 def transaction(store: Any, name: str) -> Iterator[Any]:
     """Hold a registered model in one transaction; give its session. All is undone where the body raises."""
-    with store.ManagedSessionMaker(**to_primary(store)) as session:
+    with one_session(store) as session:
         _hold(session, name)
+        yield session
+
+
+@contextmanager
+def one_session(store: Any) -> Iterator[Any]:
+    """Let several calls of the store's methods share one transaction. Nothing is held that they do not hold."""
+    with store.ManagedSessionMaker(**to_primary(store)) as session:
         token = _begun.set((store, session))
         try:
             yield session

@@ -25,7 +25,7 @@ from aims_mlops.model.times import from_millis
 from aims_mlops.plugin import Predictor
 from aims_mlops.ports import Snapshot, Standing
 from aims_mlops_hooks.mlflow.guard import unguarded
-from aims_mlops_hooks.mlflow.guard.transaction import created, to_primary, transaction
+from aims_mlops_hooks.mlflow.guard.transaction import one_session, to_primary
 from aims_mlops_hooks.mlflow.registry import described
 from aims_mlops_hooks.mlflow.stamps import stamps
 
@@ -115,10 +115,11 @@ class ServerRegistry:
         from mlflow.entities.model_registry import ModelVersionTag
 
         try:
-            with _explained(f"tagging {version.label}"), unguarded(), transaction(self._store, version.name) as session:
-                if created(self._store, session, version.name).get(version.version) != version.created_at:
+            with _explained(f"tagging {version.label}"), unguarded(), one_session(self._store):
+                found = self._store.get_model_version(version.name, version.version)
+                if from_millis(found.creation_timestamp) != version.created_at:
                     return  # another version has its name and number by now
-                for key, value in tags.items():
+                for key, value in (item for item in tags.items() if found.tags.get(item[0]) != item[1]):
                     tag = ModelVersionTag(key, value)  # type: ignore[no-untyped-call]  # MLflow's own
                     self._store.set_model_version_tag(version.name, version.version, tag)
         except RegistryError as error:
