@@ -236,11 +236,12 @@ def services(
     registry_uri: str | None = None,
     tracking_uri: str | None = None,
     person: str | None = None,
+    read: Project | None = None,
 ) -> Services:
-    """Build what the use cases stand on. Connects to nothing yet."""
+    """Build what the use cases stand on. Connects to nothing yet. `read` is aims.yaml where it was read already."""
     from aims_mlops.api import Services
 
-    found = project(config)
+    found = project(config) if read is None else read
     chosen: list[Signer] = []
 
     def sign_as() -> Signer:
@@ -290,13 +291,14 @@ def reports(report: CheckReport, policy: Policy) -> Mapping[str, bytes]:
 
 
 def gatekeeper(registry_uri: str | None = None) -> Gatekeeper:
-    """Return the gatekeeper that a platform's hooks ask; aims.yaml is read anew for each question."""
+    """Return the gatekeeper that a platform's hooks ask about one call: all of its questions meet one aims.yaml."""
     from aims_mlops.api import Gatekeeper
     from aims_mlops.views.text import registered_message
 
+    read = cache(project)
     return Gatekeeper(
-        project,
-        lambda: services(registry_uri=registry_uri),
+        read,
+        lambda: services(registry_uri=registry_uri, read=read()),
         say=say,
         show=lambda report: say(registered_message(report)),
     )

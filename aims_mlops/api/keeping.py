@@ -18,7 +18,7 @@ from aims_mlops.model.subject import ModelRef, ModelVersion, Target
 
 
 class Gatekeeper:
-    """Answers a platform's hooks. What it needs is built anew for each call, so that aims.yaml is always today's.
+    """Answers a platform's hooks about one call. A new one is made for each, so that aims.yaml is always today's.
 
     `project` and `services` raise `ConfigError` where aims.yaml cannot be read.
     """
