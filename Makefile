@@ -8,6 +8,8 @@ PYTEST := $(BIN)/python -m pytest
 # Telemetry of the libraries that we bring is off; MLflow takes only the word `true`.
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
+# Each MLflow server would start five processes more, for jobs that nobody here runs.
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
 .DEFAULT_GOAL := help
 .PHONY: help dev demo test bench check format lint types imports docs lock clean

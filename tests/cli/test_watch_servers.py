@@ -95,6 +95,7 @@ def serving(loans: Loans, database: str, *arguments: str) -> Iterator[Team]:
     command += ["--backend-store-uri", database, "--artifacts-destination", str(artifacts), *arguments]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIMS_", "MLFLOW_"))}
     environment = {**kept, **_WEBHOOKS, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     with log.open("wb") as out:
         server = subprocess.Popen(
             command, stdout=out, stderr=out, env=environment, cwd=loans.folder, start_new_session=True
