@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.log import Fault, Head, Leaf, genesis, walk
-from aims_mlops.evidence.record import EvidenceView, Record, Trust, open_leaf
+from aims_mlops.evidence.record import ANYBODY, EvidenceView, Record, Trust, open_leaf
 from aims_mlops.evidence.statement import Header, Statement, predicate_type
 from aims_mlops.gate import Question, decide
 from aims_mlops.model.decision import Decision, RequirementStatus
@@ -111,6 +111,7 @@ TRUSTED = {
     "promotion": ("pipeline",),
     "register-entry": ("officer",),
     "record": ("owner", "officer", "colleague"),
+    "waiver": ("officer", "colleague"),
 }
 
 
@@ -140,8 +141,10 @@ def project(*systems: System, **changes: Any) -> Project:
 
 def trust(policy_: Policy | None = None, people_: Iterable[Person] | None = None) -> Trust:
     """Return the trust that a policy and its people's enrolled keys make up."""
-    keys = {item.id: item for someone in (people_ or people()) for item in someone.keys}
-    return Trust((policy_ or policy()).trust, keys)
+    everyone = tuple(people_ or people())
+    keys = {item.id: item for someone in everyone for item in someone.keys}
+    anybody = {item.id: someone.id for someone in everyone if someone.active for item in someone.keys}
+    return Trust({**(policy_ or policy()).trust, ANYBODY: anybody}, keys)
 
 
 # What is spoken about
