@@ -107,8 +107,8 @@ def test_no_other_kind_is_taken_from_a_client(kind: str, world: World) -> None:
     error = refusal(world, signed(of_kind(kind, **now(world))))
     assert (error.code, str(error)) == ("not-for-clients", f"a {kind} is not taken from a client")
     assert error.hint == (
-        "clients hand in check-result, record, gate-decision, bypass-finding, policy; promote through the registry, "
-        "and the server records it"
+        "clients hand in check-result, record, waiver, gate-decision, bypass-finding, policy; promote through the "
+        "registry, and the server records it"
     )
 
 
