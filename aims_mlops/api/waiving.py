@@ -189,10 +189,10 @@ class _Desk:
                 kept = f"not recorded: the key of {signer.person} is not enrolled in aims.yaml"
         except AimsError as error:
             kept = f"and that could not be recorded: {error}"
-        raise WaiverRefused(f"refused to {tried} a waiver: {why}", hint=f"{_NEXT[cause]} ({kept})")
+        raise WaiverRefused(f"refused to {tried} a waiver: {why}", hint=f"{NEXT[cause]} ({kept})")
 
 
-_NEXT = {
+NEXT = {
     "not-a-person": "sign as a person: aims --as PERSON waive …",
     "too-long": f"ask for {duration_text(LONGEST)} or less, and again when they are over",
     "no-approver": "name somebody under trust: waiver in aims.yaml; it is a change of policy",
@@ -206,6 +206,7 @@ _NEXT = {
     "dead": "look at what changed, then ask again: aims waive request",
     "refused": "ask again: aims waive request",
 }
+"""What to do next, by the cause of a refusal. Causes are published: none is changed or reused."""
 
 
 def requests_and_answers(services: Services) -> list[Record]:
