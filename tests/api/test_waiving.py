@@ -11,12 +11,13 @@ import pytest
 
 from aims_mlops import api
 from aims_mlops.errors import Denied, ExitCode, NothingToDo, StoreError, UsageError, VerificationError
+from aims_mlops.evidence.record import ANYBODY
 from aims_mlops.evidence.waivers import State, Waiver
 from aims_mlops.model.outcome import Verdict
 from aims_mlops.model.subject import ModelRef
 from aims_mlops.plugin import CheckContext, CheckOptions, Finding, Limit, Measure, Outcome
 from tests.api.world import World
-from tests.builders import CHAMPION, check_spec, found, policy
+from tests.builders import CHAMPION, check_spec, found, people, policy
 
 REF = ModelRef("income", version="3")
 WHY = "the next version mends it"
@@ -419,6 +420,13 @@ def test_a_waiver_that_is_in_force_is_not_approved_twice(failed: World) -> None:
     approve(failed, asked)
     with pytest.raises(NothingToDo, match="officer approved the waiver"):
         approve(failed, asked, "colleague")
+
+
+def test_anybody_who_is_active_in_the_register_is_heard_and_nobody_who_left(failed: World) -> None:
+    here = people(owner=replace(people()[0], active=False))
+    services = replace(failed.services, project=replace(failed.project, people=here))
+    heard = services.trust(failed.systems[0].policy).by_kind[ANYBODY]
+    assert set(heard.values()) == {"officer", "colleague", "pipeline"}
 
 
 # The list

@@ -390,6 +390,14 @@ def test_a_clock_that_was_set_back_keeps_a_waived_gate_shut() -> None:
         assert found(answer, "integrity").status is Status.UNTRUSTED
 
 
+def test_an_approval_recorded_after_the_end_does_not_count_within_the_skew_of_clocks_either() -> None:
+    ends = NOW + timedelta(minutes=1)
+    request = waiver_request(FAILED, expires_at=ends)
+    for recorded, opens in ((ends - timedelta(seconds=1), True), (ends, False)):
+        approval = replace(entry(waiver_answer("approve", request), "officer"), captured_at=to_text(recorded))
+        assert asked(entry(FAILED), entry(request, "owner"), approval).allowed is opens
+
+
 def test_only_a_required_check_is_waived() -> None:
     optional = policy([check_spec("parity", required=False), check_spec("accuracy")])
 
