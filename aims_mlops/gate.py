@@ -7,7 +7,8 @@ The rules, in this order; each requirement is looked at even where an earlier on
 3. `integrity`: the version's files could be digested; the log has no hole and nothing in it was changed.
    `target`: no other system protects the target too; listed only where one does.
    `actor`: somebody vouches for who asks; listed only where the policy demands it (`authenticated: true`).
-4. Each check of the policy: the newest trusted result bound to exactly this version and these bytes decides.
+4. Each check of the policy: the newest trusted result bound to exactly this version and these bytes decides. A waiver
+   in force (`evidence/waivers.py`) turns a required one's `failed` or `inconclusive` into `waived`, nothing else.
 5. Each human record of the policy: likewise.
 6. A policy without a required check or record allows nothing.
 
@@ -24,6 +25,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aims_mlops.evidence.record import EvidenceView, Record
+from aims_mlops.evidence.waivers import Ground, applied
 from aims_mlops.model.decision import Actor, Decision, RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
@@ -237,22 +239,10 @@ def _names_version(record: Record, version: ModelVersion) -> bool:
     return (header.model, header.version) == (version.name, version.version)
 
 
-def _binds(record: Record, subject: Subject | None) -> bool:
-    """Whether a statement is bound to exactly this version of this registry and these bytes (law 3)."""
-    header = record.statement.header
-    return (
-        subject is not None
-        and record.statement.subject == subject.digest
-        and (header.registry_id, header.workspace) == (subject.registry_id, subject.workspace)
-        and (header.model, header.version) == (subject.name, subject.version)
-        and header.version_created_at == subject.created_at
-    )
-
-
 def _newest(records: Sequence[Record], look: _Look, *, id_: str, kind: str, remedy: str) -> Record | RequirementStatus:
     """Return the newest trusted statement bound to this version, or say what there is instead of one."""
     question = look.question
-    bound = [record for record in records if _binds(record, question.subject)]
+    bound = [record for record in records if record.binds(question.subject)]
     trusted = [record for record in bound if record.signer is not None]
     if trusted:
         return _last(trusted)
@@ -291,8 +281,18 @@ def _check(spec: CheckSpec, look: _Look) -> RequirementStatus:
     newest = _newest(about, look, id_=spec.id, kind="check", remedy=remedy)
     if isinstance(newest, RequirementStatus):
         return replace(newest, required=spec.required)
-    judged = _does_not_count(newest, spec, look, remedy=remedy) or _outcome(newest, remedy=remedy)
-    return _found(spec.id, "check", newest, required=spec.required, judged=judged)
+    objected = _does_not_count(newest, spec, look, remedy=remedy)
+    judged = objected or _outcome(newest, remedy=remedy)
+    found = _found(spec.id, "check", newest, required=spec.required, judged=judged)
+    return found if objected or not found.shut else _waived(found, newest, about, look)
+
+
+def _waived(found: RequirementStatus, newest: Record, about: Sequence[Record], look: _Look) -> RequirementStatus:
+    persons = [who.id for who in look.question.people if who.kind == "person" and who.active]
+    results = [record for record in about if record.binds(look.question.subject)]
+    ground = Ground(newest, "", results, persons, look.system.owner, look.now)
+    label, approvable = look.question.version.label, bool(look.policy.trust.get("waiver"))
+    return applied(found, look.of_kind("waiver"), ground, label=label, approvable=approvable)
 
 
 def _does_not_count(record: Record, spec: CheckSpec, look: _Look, *, remedy: str) -> _Judged | None:

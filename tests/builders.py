@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.log import Fault, Head, Leaf, genesis, walk
-from aims_mlops.evidence.record import EvidenceView, Record, Trust, open_leaf
+from aims_mlops.evidence.record import ANYBODY, EvidenceView, Record, Trust, open_leaf
 from aims_mlops.evidence.statement import Header, Statement, predicate_type
+from aims_mlops.evidence.waiver_body import Answer, Request, observation
 from aims_mlops.gate import Question, decide
 from aims_mlops.model.decision import Decision, RequirementStatus
 from aims_mlops.model.digest import Digest
@@ -111,6 +112,7 @@ TRUSTED = {
     "promotion": ("pipeline",),
     "register-entry": ("officer",),
     "record": ("owner", "officer", "colleague"),
+    "waiver": ("officer", "colleague"),
 }
 
 
@@ -140,8 +142,10 @@ def project(*systems: System, **changes: Any) -> Project:
 
 def trust(policy_: Policy | None = None, people_: Iterable[Person] | None = None) -> Trust:
     """Return the trust that a policy and its people's enrolled keys make up."""
-    keys = {item.id: item for someone in (people_ or people()) for item in someone.keys}
-    return Trust((policy_ or policy()).trust, keys)
+    everyone = tuple(people_ or people())
+    keys = {item.id: item for someone in everyone for item in someone.keys}
+    anybody = {item.id: someone.id for someone in everyone if someone.active for item in someone.keys}
+    return Trust({**(policy_ or policy()).trust, ANYBODY: anybody}, keys)
 
 
 # What is spoken about
@@ -198,6 +202,48 @@ def human(outcome: str = "passed", *, id_: str = "peer-review", **changes: Any) 
     """Return a human record; `changes` are of the header, and `subject` of the statement."""
     bytes_ = changes.pop("subject", MODEL_FILES)
     return Statement("record", bytes_, header(datasets=(), **changes), {"record": id_, "outcome": outcome})
+
+
+TOO_WIDE = {
+    "metric": "demographic_parity_difference",
+    "column": "sex",
+    "value": 0.176,
+    "interval": [0.165, 0.188],
+    "limit": {"max": 0.12},
+    "outcome": "failed",
+}
+"""A measure that is not good."""
+
+
+def failing(outcome: str = "failed", *, value: float | None = 0.176, **changes: Any) -> Statement:
+    """Return a result that shuts the gate, with a good measure and one that is not; `changes` are as of `result`."""
+    said = result(outcome, **changes)
+    measures = [{**TOO_WIDE, "column": "race", "outcome": "passed"}, {**TOO_WIDE, "value": value, "outcome": outcome}]
+    return replace(said, body={**said.body, "measures": measures})
+
+
+def waiver_request(about: Statement, **changes: Any) -> Statement:
+    """Return a request to waive a result for two weeks; `changes` are of the body's values, else of the header."""
+    observed = observation(about)
+    made = Request(
+        requirement=about.body["check"]["id"],
+        result=Digest.of(about.to_bytes()),
+        observed={} if observed is None else observed,
+        reason="the next version mends it",
+        expires_at=NOW + timedelta(days=14),
+        owner="owner",
+    )
+    bytes_ = changes.pop("subject", MODEL_FILES)
+    own = {name: changes.pop(name) for name in tuple(changes) if name in Request.__dataclass_fields__}
+    said = header(**{"datasets": (), "nonce": "asked", **changes})
+    return Statement("waiver", bytes_, said, replace(made, **own).to_wire())
+
+
+def waiver_answer(act: str, request: Statement, **changes: Any) -> Statement:
+    """Return an approval or a revocation of a request; `changes` are of the header, and `subject` of the statement."""
+    bytes_ = changes.pop("subject", request.subject)
+    body = Answer(act, Digest.of(request.to_bytes()), "seen and agreed").to_wire()
+    return Statement("waiver", bytes_, header(**{"datasets": (), "nonce": act, **changes}), body)
 
 
 def other(kind: str = "gate-decision", **changes: Any) -> Statement:

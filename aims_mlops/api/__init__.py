@@ -15,6 +15,8 @@ from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
+from aims_mlops.api.waiver_list import list_waivers
+from aims_mlops.api.waiving import WaiverRefused, approve_waiver, request_waiver, revoke_waiver
 from aims_mlops.api.watching import WatchReport, watch
 from aims_mlops.evidence import manifest
 
@@ -36,14 +38,17 @@ __all__ = [
     "Trouble",
     "Unclaimed",
     "Verification",
+    "WaiverRefused",
     "WatchReport",
     "apply",
+    "approve_waiver",
     "check",
     "export",
     "gate",
     "hand_in",
     "keep_blob",
     "list_evidence",
+    "list_waivers",
     "manifest",
     "newest_statement",
     "pin_head",
@@ -52,6 +57,8 @@ __all__ = [
     "protection",
     "prove",
     "refuse",
+    "request_waiver",
+    "revoke_waiver",
     "show",
     "system",
     "systems",

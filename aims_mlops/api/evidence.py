@@ -17,6 +17,7 @@ from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import Fault, Head, walk
 from aims_mlops.evidence.predicates import target_text
 from aims_mlops.evidence.record import Record, Trust, open_leaf
+from aims_mlops.evidence.waiver_body import Answer, Refused, Request, read
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, ModelVersion
 
@@ -128,13 +129,23 @@ def says(record: Record) -> str:
     in_words = _SAYINGS.get(record.statement.kind)
     try:
         return "" if in_words is None else in_words(record.statement.body)
-    except (AttributeError, KeyError, TypeError, ValueError, UsageError):
+    except (AttributeError, KeyError, TypeError, ValueError, UsageError, VerificationError):
         return "ill-formed"
 
 
 def _decision(body: Mapping[str, Any]) -> str:
     tried = "" if body["act"] == "promote" else f"{body['act']} "
     return f"{tried}{body['verdict']}" + (f" for {target_text(body['to'])}" if body["to"] else "")
+
+
+def _waiver(body: Mapping[str, Any]) -> str:
+    match read(body):
+        case Request() as asked:
+            return f"request for {asked.requirement}"
+        case Answer() as answer:
+            return f"{answer.act} {answer.request.short}"
+        case Refused() as refused:
+            return f"{refused.tried} refused: {refused.cause}"
 
 
 _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
@@ -144,6 +155,7 @@ _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "bypass-finding": lambda body: f"{body['word']} at {target_text(body['to'])}",
     "record": lambda body: str(body["record"]),
     "policy": lambda body: f"number {body['sequence']}",
+    "waiver": _waiver,
 }
 
 

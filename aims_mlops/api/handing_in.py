@@ -5,9 +5,11 @@ In this order; the first that does not hold refuses the envelope, and nothing is
 1. it is an envelope, and in it a statement of ours in canonical form;
 2. its kind is one that clients hand in, and it does not claim to be the server's own;
 3. a key that the applied policy trusts for this kind signed it; a configuration (`policy`): an administrator's key;
+   a waiver that is asked for or spoken against: anybody's in the register;
 4. it is about this registry, and was measured and signed before now, and signed not long ago;
 5. the system that it names is one of the register's, and claims the model;
-6. the version that it names is in the registry, with that workspace and creation time.
+6. the version that it names is in the registry, with that workspace and creation time;
+7. a `waiver` reads, and what it answers is a request in the log about the same files (`waiver_intake`).
 
 What is stored that way is evidence, and no more: the gate judges it anew each time. **Not** checked here: that the
 subject is the digest of the version's files, and that the policy digest is today's; the gate says `mismatched` and
@@ -24,11 +26,13 @@ from typing import Any
 
 from aims_mlops.api.evidence import trust_of
 from aims_mlops.api.services import Services
+from aims_mlops.api.waiver_intake import waiver_problem
 from aims_mlops.errors import AimsError, ExitCode, RegistryError, UsageError, VerificationError
 from aims_mlops.evidence.canonical import MAX_BYTES
 from aims_mlops.evidence.configuration import PolicyBody
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import StoredLeaf
+from aims_mlops.evidence.record import ANYBODY, trusted_as
 from aims_mlops.evidence.statement import Header, Statement, predicate_type
 from aims_mlops.gate import CLOCK_SKEW
 from aims_mlops.model.digest import Digest
@@ -37,7 +41,7 @@ from aims_mlops.model.subject import ModelRef
 from aims_mlops.model.times import duration_text, to_text
 from aims_mlops.ports import Clock, Entry, EvidenceStore
 
-CLIENT_KINDS = ("check-result", "record", "gate-decision", "bypass-finding", "policy")
+CLIENT_KINDS = ("check-result", "record", "waiver", "gate-decision", "bypass-finding", "policy")
 """The kinds of statement that a client may hand in. Every other kind is the server's own, or has no writer yet."""
 
 MAX_ENVELOPE = 2 * MAX_BYTES
@@ -82,7 +86,7 @@ class Intake:
 
 
 def hand_in(intake: Intake, content: bytes) -> StoredLeaf:
-    """Verify an envelope by the six steps above, append it, and return its leaf.
+    """Verify an envelope by the seven steps above, append it, and return its leaf.
 
     Raises `NotAccepted` where a step does not hold, and what store and configuration raise where they cannot be had
     or do not hold themselves.
@@ -109,6 +113,8 @@ def hand_in(intake: Intake, content: bytes) -> StoredLeaf:
             _here_and_now(intake, header)  # (4)
             _claimed(services, header)  # (5)
             _is_there(intake, services, statement)  # (6)
+            if statement.kind == "waiver":
+                _waives(services, envelope, statement)  # (7)
     return intake.store.append(entry)
 
 
@@ -167,16 +173,29 @@ def _kind_for_clients(statement: Statement) -> None:
 
 
 def _signed(services: Services, envelope: Envelope, statement: Statement) -> None:
-    trust = trust_of(services)
-    if trust.signers(statement.kind, envelope):
+    trust, what = trust_of(services), trusted_as(statement)
+    if trust.signers(what, envelope):
         return
-    names = ", ".join(dict.fromkeys(trust.by_kind.get(statement.kind, {}).values())) or "nobody"
+    if what == ANYBODY:
+        raise NotAccepted(
+            "untrusted",
+            f"nobody in the register of the applied configuration signed this {statement.kind}",
+            hint="sign as an active person of aims.yaml (--as), with a key that is enrolled there",
+        )
+    names = ", ".join(dict.fromkeys(trust.by_kind.get(what, {}).values())) or "nobody"
     raise NotAccepted(
         "untrusted",
         f"nobody whom the applied policy trusts for a {statement.kind} signed it: the policy trusts {names}",
         hint=f"sign as one of them (--as, AIMS_SIGNER), or apply an aims.yaml that names the signer under "
         f"trust: {statement.kind}",
     )
+
+
+def _waives(services: Services, envelope: Envelope, statement: Statement) -> None:
+    problem = waiver_problem(services, statement, trust_of(services).signers(trusted_as(statement), envelope))
+    if problem is not None:
+        code, message, hint = problem
+        raise NotAccepted(code, message, hint=hint)
 
 
 def _is_configuration(intake: Intake, envelope: Envelope, statement: Statement) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.services import Services
@@ -56,6 +57,18 @@ def _named(
         read = walked.of(payload)
         if read is not None and read.leaf.subject != digest and read.leaf.seq not in gone:
             yield services.log.opened.open(read, trust)
+
+
+def with_history(services: Services, view: EvidenceView, model: str, trust: Trust) -> EvidenceView:
+    """Return a view with every waiver of a registered model, whatever the version and the bytes.
+
+    They only say how often a waiver was renewed: another version's opens nothing. What does not hold of them shuts.
+    """
+    walked, seen = services.log.look(), {record.seq for record in view.records}
+    opened = [services.log.opened.open(read, trust) for read in walked.of_kind("waiver") if read.leaf.seq not in seen]
+    others = [item for item in opened if isinstance(item, Record) and item.statement.header.model == model]
+    records = tuple(sorted((*view.records, *others), key=lambda record: record.seq))
+    return replace(view, records=records, faults=(*view.faults, *(item for item in opened if isinstance(item, Fault))))
 
 
 def statements(services: Services, walked: KnownWalk, kind: str, trust: Trust) -> Iterator[Record]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aims_mlops.api.asking import promote_there
 from aims_mlops.api.locking import promotion_lock
-from aims_mlops.api.looking import evidence_for, statements, walk_log
+from aims_mlops.api.looking import evidence_for, statements, walk_log, with_history
 from aims_mlops.api.services import Said, Services, kept_policy, write
 from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, SigningError, StoreError, VerificationError
 from aims_mlops.evidence import predicates
@@ -16,6 +16,7 @@ from aims_mlops.evidence.record import EvidenceView, Trust
 from aims_mlops.gate import Question, decide
 from aims_mlops.model.decision import Decision
 from aims_mlops.model.digest import Digest
+from aims_mlops.model.outcome import Verdict
 from aims_mlops.model.subject import ModelRef, ModelVersion, Subject, Target
 
 _LONGEST_CHAIN = 8
@@ -35,7 +36,7 @@ def gate(services: Services, ref: ModelRef, target: Target) -> Decision:
 
 def _recorded(services: Services, ref: ModelRef, target: Target) -> Decision:
     asked_for = services.registry.resolve(ref, services.store.registry_id())
-    version = _judged(services, asked_for)
+    version = judged_by(services, asked_for)
     shared_with = _must_be_protected(services, version, target)
     _must_be_trusted(services, version, "gate-decision")
     copy = None if version is asked_for else asked_for
@@ -47,7 +48,7 @@ def judge(services: Services, standing: ModelVersion, target: Target) -> Decisio
 
     Raises `NothingToDo` where the target is not protected for the model's system.
     """
-    version = _judged(services, standing)
+    version = judged_by(services, standing)
     shared_with = _must_be_protected(services, version, target)
     copy = None if version is standing else standing
     return _decide(services, _Judged(version, copy, target, shared_with))
@@ -63,7 +64,7 @@ class _Judged:
     shared_with: str | None
 
 
-def _judged(services: Services, version: ModelVersion) -> ModelVersion:
+def judged_by(services: Services, version: ModelVersion) -> ModelVersion:
     """Return the version by which this one is judged: a copy that nobody claims is judged by its source (law 3)."""
     source = version
     for _ in range(_LONGEST_CHAIN):
@@ -208,6 +209,10 @@ def _decide(services: Services, judged: _Judged) -> Decision:
         on=judged.copy,
     )
     decision = decide(question, view, now=services.clock(), enforced_by=services.enforced_by)
+    if decision.verdict is Verdict.ALLOWED_BY_WAIVER:
+        # Open it stays, unless something of them does not hold: earlier waivers make the words say which renewal it is.
+        view = with_history(services, view, version.name, trust)
+        return decide(question, view, now=services.clock(), enforced_by=services.enforced_by)
     if decision.allowed or len(claimants) != 1:
         return decision
     # Shut it stays: what else names this version only makes the words say `mismatched` instead of `missing`.

@@ -15,7 +15,7 @@ from aims_mlops.api.known_log import KnownLog
 from aims_mlops.errors import AimsError, ExitCode, UsageError
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
-from aims_mlops.evidence.record import Trust
+from aims_mlops.evidence.record import ANYBODY, Trust
 from aims_mlops.evidence.statement import MANIFEST, Header, Statement, predicate_type
 from aims_mlops.model.decision import Actor
 from aims_mlops.model.digest import Digest
@@ -76,7 +76,9 @@ class Services:
         """Return who may sign what under a policy."""
         # A finding decides nothing: whoever may decide may also say that somebody went round the gate.
         findings = {"bypass-finding": policy.trust.get("gate-decision", {}), **policy.trust}
-        return Trust(findings, {key.id: key for person in self.project.people for key in person.keys})
+        anybody = {key.id: someone.id for someone in self.project.people if someone.active for key in someone.keys}
+        keys = {key.id: key for person in self.project.people for key in person.keys}
+        return Trust({**findings, ANYBODY: anybody}, keys)
 
 
 class Unclaimed(AimsError):

@@ -19,6 +19,7 @@ from aims_mlops.cli.keys import keys_group
 from aims_mlops.cli.options import Settings, exit_code_lines
 from aims_mlops.cli.server import server_command
 from aims_mlops.cli.systems import systems_group
+from aims_mlops.cli.waive import waive_group
 from aims_mlops.cli.watch import watch_command
 from aims_mlops.errors import AimsError, ExitCode
 
@@ -55,6 +56,7 @@ for _command in (
     check_command,
     gate_command,
     promote_command,
+    waive_group,
     watch_command,
     apply_command,
     systems_group,

@@ -14,7 +14,7 @@ For each leaf, in this order:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -24,7 +24,20 @@ from aims_mlops.evidence.log import Fault, Head, Leaf
 from aims_mlops.evidence.statement import Statement, predicate_type
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
+from aims_mlops.model.subject import Subject
 from aims_mlops.model.times import from_text
+
+ANYBODY = "anybody"
+"""Beside the kinds of statement in `Trust.by_kind`: everybody active in the register, for what opens nothing."""
+
+
+def trusted_as(statement: Statement) -> str:
+    """Return for what a signer has to be trusted: the statement's kind, or `ANYBODY`.
+
+    Of waivers only the approval opens anything; anybody in the register may ask for one or speak against it.
+    """
+    asks = statement.kind == "waiver" and statement.body.get("act") != "approve"
+    return ANYBODY if asks else statement.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +47,14 @@ class Trust:
     by_kind: Mapping[str, Mapping[Digest, str]]
     keys: Mapping[Digest, PublicKey]
 
+    def signed(self, kind: str, envelope: Envelope) -> dict[Digest, str]:
+        """Return the trusted keys that signed an envelope of this kind, each with its person."""
+        trusted = self.by_kind.get(kind, {})
+        return {key: trusted[key] for key in envelope.open_with(self.keys[key] for key in trusted if key in self.keys)}
+
     def signers(self, kind: str, envelope: Envelope) -> tuple[str, ...]:
         """Return the people whose trusted keys signed an envelope of this kind, each once."""
-        trusted = self.by_kind.get(kind, {})
-        signed = envelope.open_with(self.keys[key] for key in trusted if key in self.keys)
-        return tuple(dict.fromkeys(trusted[key] for key in signed))
+        return tuple(dict.fromkeys(self.signed(kind, envelope).values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,19 @@ class Record:
     captured_at: datetime
     statement: Statement
     signer: str | None
+    keys: Mapping[Digest, str] = field(default_factory=dict)
+    """Each trusted key that signed it, with its person: an envelope may have several."""
+
+    def binds(self, subject: Subject | None) -> bool:
+        """Whether it is bound to exactly this version of this registry and these bytes (law 3)."""
+        header = self.statement.header
+        return (
+            subject is not None
+            and self.statement.subject == subject.digest
+            and (header.registry_id, header.workspace) == (subject.registry_id, subject.workspace)
+            and (header.model, header.version) == (subject.name, subject.version)
+            and header.version_created_at == subject.created_at
+        )
 
 
 class Walked(Protocol):
@@ -101,5 +130,5 @@ def open_leaf(leaf: Leaf, envelope: bytes | None, trust: Trust) -> Record | Faul
         captured_at = from_text(leaf.captured_at)
     except (VerificationError, ValueError) as error:
         return Fault("tampered", leaf.seq, f"leaf {leaf.seq}: {error}")
-    signers = trust.signers(statement.kind, opened)  # (3)
-    return Record(leaf.seq, leaf.payload, captured_at, statement, signers[0] if signers else None)
+    keys = trust.signed(trusted_as(statement), opened)  # (3)
+    return Record(leaf.seq, leaf.payload, captured_at, statement, next(iter(keys.values()), None), keys)

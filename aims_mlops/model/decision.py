@@ -121,7 +121,7 @@ class Decision:
         return ExitCode.UNDECIDED if code is ExitCode.OK and not self.allowed else code
 
     def explain(self) -> str:
-        """Say in plain words what was decided, what keeps the gate shut, and what to do next."""
+        """Say in plain words what was decided, what keeps the gate shut or was waived, and what to do next."""
         copy = "" if self.on is None else f", as its copy {self.on.label}"
         where = f"{self.version.label} -> {self.target}{copy}"
         lines = [f"{where}: {self.verdict.value.replace('_', ' ')}"]
@@ -129,6 +129,8 @@ class Decision:
             lines.append(f"  {item.id} is {item.status.value}: {item.reason}")
             if item.hint:
                 lines.append(f"    next: {item.hint}")
+        waived = [item for item in self.requirements if item.status is Status.WAIVED]
+        lines += [f"  {item.id} is waived: {item.reason}" for item in waived]
         if self.owner is not None:
             address = f" <{self.owner.email}>" if self.owner.email else ""
             lines.append(f"  owner: {self.owner.name}{address}")

@@ -18,9 +18,25 @@ from aims_mlops.evidence.configuration import SUBJECT, Bundle, PolicyBody
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.log import StoredLeaf
 from aims_mlops.evidence.statement import KINDS, Header, Statement
+from aims_mlops.evidence.waiver_body import Refused
 from aims_mlops.model.digest import Digest
 from tests.api.world import World
-from tests.builders import CREATED, MODEL_FILES, NOW, header, human, key, policy, result, sign_bytes, signed, system
+from tests.builders import (
+    CREATED,
+    MODEL_FILES,
+    NOW,
+    failing,
+    header,
+    human,
+    key,
+    policy,
+    result,
+    sign_bytes,
+    signed,
+    system,
+    waiver_answer,
+    waiver_request,
+)
 
 SERVER = "claims-the-server"
 
@@ -107,8 +123,8 @@ def test_no_other_kind_is_taken_from_a_client(kind: str, world: World) -> None:
     error = refusal(world, signed(of_kind(kind, **now(world))))
     assert (error.code, str(error)) == ("not-for-clients", f"a {kind} is not taken from a client")
     assert error.hint == (
-        "clients hand in check-result, record, gate-decision, bypass-finding, policy; promote through the registry, "
-        "and the server records it"
+        "clients hand in check-result, record, waiver, gate-decision, bypass-finding, policy; promote through the "
+        "registry, and the server records it"
     )
 
 
@@ -380,3 +396,110 @@ def test_a_store_that_is_away_is_its_own_error(world: World, monkeypatch: pytest
     monkeypatch.setattr(world.store, "append", full)
     with pytest.raises(StoreError, match="the disk is full"):
         hand_in(intake(world), content)
+
+
+# Waivers
+
+
+def asking(world: World, **changes: Any) -> Statement:
+    return waiver_request(failing(), **now(world, **changes))
+
+
+def answering(world: World, act: str, request: Statement, **changes: Any) -> Statement:
+    return waiver_answer(act, request, **now(world, **changes))
+
+
+def test_a_waiver_is_asked_for_by_anybody_in_the_register_and_approved_by_who_is_trusted(world: World) -> None:
+    request = asking(world)
+    hand_in(intake(world), signed(request, "owner").to_bytes())
+    hand_in(intake(world), signed(answering(world, "approve", request), "officer").to_bytes())
+    assert len(list(world.store.leaves())) == 2
+
+
+def test_an_approval_of_ones_own_request_is_kept_for_the_gate_to_pass_over(world: World) -> None:
+    request = asking(world)
+    hand_in(intake(world), signed(request, "officer").to_bytes())
+    hand_in(intake(world), signed(answering(world, "approve", request), "officer").to_bytes())
+    assert len(list(world.store.leaves())) == 2
+
+
+def test_a_refused_attempt_is_kept(world: World) -> None:
+    body = Refused("approve", "self-approval", "asked for it").to_wire()
+    hand_in(intake(world), signed(of_kind("waiver", body, **now(world)), "pipeline").to_bytes())
+    unknown = {"version": None, "version_created_at": None, "model": None, "system": None, "policy_digest": None}
+    hand_in(intake(world), signed(of_kind("waiver", body, **now(world, **unknown)), "owner").to_bytes())
+    assert len(list(world.store.leaves())) == 2
+
+
+@pytest.mark.parametrize("act", ["request", "revoke"])
+def test_what_a_stranger_says_of_waivers_is_not_taken(act: str, world: World) -> None:
+    request = asking(world)
+    hand_in(intake(world), signed(request, "owner").to_bytes())
+    said = asking(world, nonce="stranger's") if act == "request" else answering(world, act, request)
+    error = refusal(world, signed(said, "stranger"))
+    assert (error.code, str(error)) == (
+        "untrusted",
+        "nobody in the register of the applied configuration signed this waiver",
+    )
+    assert error.hint == "sign as an active person of aims.yaml (--as), with a key that is enrolled there"
+
+
+def test_an_approval_by_who_is_not_trusted_for_waivers_is_not_taken(world: World) -> None:
+    request = asking(world)
+    hand_in(intake(world), signed(request, "officer").to_bytes())
+    error = refusal(world, signed(answering(world, "approve", request), "owner"))
+    assert (error.code, str(error)) == (
+        "untrusted",
+        "nobody whom the applied policy trusts for a waiver signed it: the policy trusts officer, colleague",
+    )
+
+
+def test_a_revocation_is_taken_from_those_who_may_revoke(world: World) -> None:
+    request = asking(world)
+    hand_in(intake(world), signed(request, "officer").to_bytes())
+    error = refusal(world, signed(answering(world, "revoke", request), "pipeline"))
+    assert (error.code, str(error)) == (
+        "untrusted",
+        "a waiver is revoked by colleague, officer, owner, and none of them signed this",
+    )
+    hand_in(intake(world), signed(answering(world, "revoke", request), "owner").to_bytes())
+    assert len(list(world.store.leaves())) == 2
+
+
+@pytest.mark.parametrize("act", ["approve", "revoke"])
+def test_an_answer_to_no_request_of_the_log_about_these_files_is_not_taken(act: str, world: World) -> None:
+    request = asking(world)
+    absent = refusal(world, signed(answering(world, act, request), "officer"))
+    hand_in(intake(world), signed(request, "owner").to_bytes())
+    hand_in(intake(world), signed(told(world)).to_bytes())
+    elsewhere = refusal(world, signed(answering(world, act, request, subject=Digest.of(b"others")), "officer"))
+    no_request = refusal(world, signed(answering(world, act, told(world)), "officer"))
+    assert [error.code for error in (absent, elsewhere, no_request)] == ["mismatched"] * 3
+    short = Digest.of(request.to_bytes()).short
+    assert str(elsewhere) == f"the log has no request {short} about these files"
+
+
+@pytest.mark.parametrize(
+    ("body", "changes"),
+    [
+        ({}, {}),
+        ({"act": "grant"}, {}),
+        ({"act": "request", "requirement": "parity"}, {}),
+        ({"act": "approve", "request": "sha256:"}, {}),
+        ({"act": "approve", "request": "sha256:" + "0" * 64, "reason": ""}, {"version": None}),
+    ],
+    ids=["nothing", "another act", "half a request", "half a digest", "no version"],
+)
+def test_a_waiver_of_another_form_is_not_taken(body: dict[str, Any], changes: dict[str, Any], world: World) -> None:
+    changes = {**changes, "version_created_at": None} if changes else {}
+    world.put_policy(world.trusting(waiver=["owner", "officer"]))
+    error = refusal(world, signed(of_kind("waiver", body, **now(world, **changes)), "owner"))
+    assert (error.code, error.exit_code) == ("malformed", ExitCode.UNVERIFIED)
+    assert str(error).startswith("waiver: ")
+
+
+def test_a_waiver_signed_long_ago_or_of_another_registry_is_not_taken(world: World) -> None:
+    old = asking(world, signed_at=world.now - timedelta(hours=2))
+    elsewhere = asking(world, registry_id="another")
+    assert refusal(world, signed(old, "owner")).code == "too-late"
+    assert refusal(world, signed(elsewhere, "owner")).code == "another-registry"

@@ -27,6 +27,7 @@ RUN_HERE = (
     HOW_TO / "claim-a-model.md",
     HOW_TO / "apply-a-policy.md",
     HOW_TO / "when-the-gate-says-no.md",
+    HOW_TO / "waive-a-requirement.md",
     HOW_TO / "gate-in-a-pipeline.md",
     HOW_TO / "watch-the-registry.md",
     HOW_TO / "verify-without-us.md",
@@ -132,6 +133,17 @@ def test_a_policy_is_applied_as_it_is_written(tutorial: Tutorial, tmp_path: Path
     run_document(page, project, tmp_path / "out", before={commands(page)[0].command: edit}).hold()
     (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
     assert textwrap.indent(shown, "  ") in (project.folder / "aims.yaml").read_text()
+
+
+def test_a_requirement_is_waived_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    needs_tools()
+    page, project = HOW_TO / "waive-a-requirement.md", copied(tutorial, tmp_path)
+    (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
+    person, trust = (part.partition("\n")[2].rstrip("\n") for part in shown.split("\n\n"))
+    aims = project.folder / "aims.yaml"
+    text = aims.read_text().replace("people:\n", f"people:\n{person}\n").replace("trust:  ", f"trust:\n{trust}  ", 1)
+    aims.write_text(text.replace("{max: 0.10}", "{max: 0.001}"))
+    run_document(page, project, tmp_path / "out").hold()
 
 
 def test_a_check_of_ones_own_runs_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:

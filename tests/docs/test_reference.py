@@ -15,21 +15,25 @@ from sqlalchemy import create_engine, select
 from aims_mlops import wiring
 from aims_mlops.adapters.sql_tables import ENVELOPE
 from aims_mlops.api import ApplyReport, Flip, Trouble, Verification
+from aims_mlops.api.waiving import NEXT
 from aims_mlops.cli import cli
 from aims_mlops.config.grammar import BUILT_IN, CheckEntry, MonitorEntry
 from aims_mlops.errors import ExitCode
 from aims_mlops.evidence.log import Head, Leaf
 from aims_mlops.evidence.statement import KINDS
+from aims_mlops.evidence.waiver_body import ACTS, Refused
+from aims_mlops.evidence.waivers import Ground, State, waivers
 from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.views.applying import apply_wire
 from aims_mlops.views.verification import verification_wire
+from aims_mlops.views.waiving import waivers_wire
 from aims_mlops.views.wire import check_report
 from aims_mlops.views.wire import decision as decision_wire
 from docs import generate
 from tests.api.configurations import bundle, load
-from tests.builders import CHAMPION, version
+from tests.builders import CHAMPION, NOW, failing, record, version, waiver_answer, waiver_request
 from tests.docs.blocks import ROOT, documents, name_of
 from tests.docs.conftest import Tutorial
 from tests.unit.views import examples
@@ -165,6 +169,20 @@ def test_each_field_of_an_applied_configuration_has_a_row() -> None:
     report = ApplyReport(packed, load(packed), 1, None, None, (standing,), None, None, 0, 1, in_force=False)
     wire = apply_wire(report)
     assert set(wire) | set(wire["standing"][0]) == rows(REFERENCE / "json.md", "aims.apply/1")
+
+
+def test_each_field_of_a_waiver_has_a_row() -> None:
+    request = waiver_request(failing())
+    said = [record(item, payload=Digest.of(item.to_bytes())) for item in (request, waiver_answer("approve", request))]
+    (waiver,) = waivers(said, Ground(None, "is missing now", (), (), "owner", NOW))
+    wire = waivers_wire([waiver])
+    assert set(wire) | set(wire["waivers"][0]) == rows(REFERENCE / "json.md", "aims.waivers/1")
+    bodies = [item.statement.body for item in said] + [Refused("approve", "unknown", "no").to_wire()]
+    page = read(PREDICATES / "waiver.md")
+    assert {name for body in bodies for name in body} == set(re.findall(r"(?m)^\| `([A-Za-z]+)` \|", page))
+    assert all(f"`{act}`" in page for act in ACTS)
+    assert all(f"`{cause}`" in page for cause in NEXT)
+    assert all(f"`{state.value.replace(' ', '_')}`" in read(REFERENCE / "json.md") for state in State)
 
 
 def test_each_kind_of_statement_has_a_row_and_each_that_is_used_a_page() -> None:

@@ -25,6 +25,7 @@ from tests.builders import (
     check_spec,
     dataset,
     entry,
+    failing,
     human,
     log,
     other,
@@ -36,6 +37,8 @@ from tests.builders import (
     sign_bytes,
     system,
     trust,
+    waiver_answer,
+    waiver_request,
 )
 
 POLICY = policy(
@@ -62,6 +65,30 @@ def whole() -> list[Entry]:
     ]
 
 
+LIMPING = failing(id_="accuracy", nonce="g")
+ASKED = waiver_request(LIMPING)
+
+
+def waived() -> list[Entry]:
+    """A log that a waiver opens: accuracy fails in the end, the owner asked, the officer approved."""
+    waiver = [entry(ASKED, "owner"), entry(waiver_answer("approve", ASKED), "officer")]
+    return [*whole()[:4], entry(LIMPING), *waiver, *whole()[4:]]
+
+
+@st.composite
+def waiver_statements(draw: st.DrawFn, nonce: str) -> Entry:
+    """One statement about waivers: of this result or another, for this version or not, by whom it may be or not."""
+    about = draw(st.sampled_from((LIMPING, failing(id_="accuracy", value=0.5), failing(id_="parity"))))
+    lasts = draw(st.sampled_from((timedelta(days=14), timedelta(days=14), timedelta(0), timedelta(days=400))))
+    changes: dict[str, Any] = draw(st.sampled_from(({}, {}, {"version": "2"}, {"policy_digest": DATA})))
+    request = waiver_request(about, nonce=nonce, expires_at=NOW + lasts, **changes)
+    name = draw(st.sampled_from(("owner", "officer", "colleague", "pipeline", "stranger")))
+    act = draw(st.sampled_from(("request", "approve", "revoke")))
+    return entry(
+        request if act == "request" else waiver_answer(act, draw(st.sampled_from((ASKED, request))), nonce=nonce), name
+    )
+
+
 @st.composite
 def statements(draw: st.DrawFn) -> Entry:
     """One statement of any kind: for this version or not, under this policy or not, trusted or not."""
@@ -72,7 +99,7 @@ def statements(draw: st.DrawFn) -> Entry:
         )
     )
     outcome = draw(st.sampled_from(("passed", "passed", *BEST_FIRST)))
-    match draw(st.sampled_from(("check", "check", "check", "record", "other"))):
+    match draw(st.sampled_from(("check", "check", "check", "record", "waiver", "other"))):
         case "check":
             id_ = draw(st.sampled_from(("parity", "accuracy", "extra")))
             name = draw(st.sampled_from(("pipeline", "pipeline", "pipeline", "owner")))
@@ -81,6 +108,8 @@ def statements(draw: st.DrawFn) -> Entry:
             name = draw(st.sampled_from(("colleague", "officer", "owner", "stranger")))
             changes.pop("datasets", None)
             return entry(human(outcome, nonce=nonce, **changes), name)
+        case "waiver":
+            return draw(waiver_statements(nonce))
     return entry(other(draw(st.sampled_from(("incident", "gate-decision", "register-entry"))), nonce=nonce))
 
 
@@ -88,7 +117,7 @@ def statements(draw: st.DrawFn) -> Entry:
 def logs(draw: st.DrawFn) -> list[Entry]:
     """A log: by chance, or an opening one with statements put in anywhere."""
     drawn = draw(st.lists(statements(), min_size=0 if draw(st.booleans()) else 1, max_size=4))
-    base = whole() if draw(st.booleans()) or not drawn else []
+    base = draw(st.sampled_from((whole, waived)))() if draw(st.booleans()) or not drawn else []
     for item in drawn:
         # A store keeps a payload once, and two signatures of one payload differ.
         if item.envelope.payload_digest not in {kept.envelope.payload_digest for kept in base}:
@@ -138,6 +167,55 @@ def test_a_pass_that_was_never_recorded_opens_nothing(entries: list[Entry]) -> N
     for place in places:
         after = asked(log(*entries[:place], *entries[place + 1 :]))
         assert before.allowed or not after.allowed
+
+
+def test_a_log_with_a_waiver_opens_the_gate_by_it() -> None:
+    assert asked(log(*waived())).verdict is Verdict.ALLOWED_BY_WAIVER
+
+
+@settings(max_examples=100, deadline=None)
+@given(entries=logs())
+def test_a_waiver_that_was_never_asked_for_or_approved_opens_nothing(entries: list[Entry]) -> None:
+    """The log without one request or approval, its chain made whole again and its head moved."""
+    before = asked(log(*entries))
+    for place, item in enumerate(entries):
+        if item.statement.kind == "waiver" and item.statement.body["act"] != "revoke":
+            after = asked(log(*entries[:place], *entries[place + 1 :]))
+            assert before.allowed or not after.allowed
+
+
+@settings(max_examples=100, deadline=None)
+@given(entries=logs(), data=st.data())
+def test_a_revocation_anywhere_after_its_request_never_opens(entries: list[Entry], data: st.DataObject) -> None:
+    requests = [place for place, item in enumerate(entries) if item.statement.body.get("act") == "request"]
+    if not requests:
+        return
+    place = data.draw(st.sampled_from(requests))
+    revoked = entry(waiver_answer("revoke", entries[place].statement, nonce="now"), "owner")
+    at = data.draw(st.integers(place + 1, len(entries)))
+
+    before, after = asked(log(*entries)), asked(log(*entries[:at], revoked, *entries[at:]))
+
+    assert before.allowed or not after.allowed
+    assert entries[place].envelope.payload_digest not in {item.waiver for item in after.requirements}
+
+
+@pytest.mark.parametrize("place", range(len(waived())))
+def test_taking_any_statement_from_a_waived_log_is_undecided(place: int) -> None:
+    revoked = entry(waiver_answer("revoke", ASKED), "owner")
+    for entries in (waived(), [*waived(), revoked]):
+        stored = log(*entries)
+        assert asked(stored.without(place)).verdict is Verdict.UNDECIDED
+        assert asked(stored.without_envelope(place)).verdict is Verdict.UNDECIDED
+
+
+def test_a_revocation_taken_away_leaves_a_hole_and_not_an_open_gate() -> None:
+    stored = log(*waived(), entry(waiver_answer("revoke", ASKED), "owner"), entry(other("incident"), "stranger"))
+    last = len(stored.rows) - 1
+    assert asked(stored).verdict is Verdict.DENIED
+
+    for less in (stored.without(last - 1), stored.without_envelope(last - 1), stored.cut(last - 1)):
+        assert asked(less).verdict is Verdict.UNDECIDED
 
 
 def worse(item: Entry, outcome: str) -> Entry:

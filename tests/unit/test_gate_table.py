@@ -13,11 +13,13 @@ from aims_mlops.evidence.log import Fault
 from aims_mlops.evidence.record import Record
 from aims_mlops.gate import Question, decide
 from aims_mlops.model.decision import Decision
+from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Status, Verdict
 from tests.builders import (
     DATA,
     NOW,
     check_spec,
+    failing,
     people,
     policy,
     question,
@@ -25,6 +27,8 @@ from tests.builders import (
     result,
     system,
     view,
+    waiver_answer,
+    waiver_request,
 )
 
 CHECK_STATES = (
@@ -37,10 +41,11 @@ CHECK_STATES = (
     Status.STALE,
     Status.UNTRUSTED,
     Status.MISMATCHED,
+    Status.WAIVED,
 )
 INTEGRITY = ("sound", "hole", "tampered", "hole and tampered", "files unreadable", "files changed")
 CLAIMS = (0, 1, 2)
-GOOD = {Status.PASSED, Status.WARNED}
+GOOD = {Status.PASSED, Status.WARNED, Status.WAIVED}
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,15 @@ class World:
     owner: bool
     claims: int
     integrity: str
+
+
+def waiver_for(id_: str, *, seq: int) -> list[Record]:
+    """A failed result, its waiver that a colleague asked for, and the officer's approval."""
+    said = failing(id_=id_)
+    asked = waiver_request(said, nonce=id_)
+    request = record(asked, seq=seq + 1, signer="colleague", payload=Digest.of(asked.to_bytes()))
+    approval = record(waiver_answer("approve", asked), seq=seq + 2, signer="officer")
+    return [record(said, seq=seq), request, approval]
 
 
 def evidence_for(id_: str, state: Status, *, seq: int) -> Record | None:
@@ -80,8 +94,12 @@ def answer_to(world: World) -> Decision:
     if world.integrity.startswith("files"):
         changed = world.integrity == "files changed"
         asked = replace(asked, subject=None, unreadable="no files", files_changed=changed)
-    found = [evidence_for(id_, state, seq=n) for n, (id_, state) in enumerate(zip("ab", world.states, strict=True))]
-    records = [item for item in found if item is not None]
+    records: list[Record] = []
+    for place, (id_, state) in enumerate(zip("ab", world.states, strict=True)):
+        if state is Status.WAIVED:
+            records += waiver_for(id_, seq=10 * place)
+        elif found := evidence_for(id_, state, seq=10 * place):
+            records.append(found)
     return decide(asked, view(*records, faults=faults_for(world.integrity)), now=NOW)
 
 
@@ -94,6 +112,11 @@ def expected_check(state: Status, integrity: str) -> Status:
     if state is Status.MISSING:
         return Status.MISSING
     return {"files unreadable": Status.ERROR, "files changed": Status.MISMATCHED}.get(integrity, state)
+
+
+def shown(state: Status, *, required: bool) -> Status:
+    """What is not required has no waiver: it shuts nothing."""
+    return Status.FAILED if state is Status.WAIVED and not required else state
 
 
 def expected_blocking(world: World) -> list[Status]:
@@ -113,6 +136,10 @@ def expected_blocking(world: World) -> list[Status]:
     if not any(world.required):
         stand.append(Status.MISSING)
     return [status for status in stand if status not in GOOD]
+
+
+def required_states(world: World) -> list[Status]:
+    return [state for state, required in zip(world.states, world.required, strict=True) if required]
 
 
 def expected_code(blocking: Iterable[Status], verdict: Verdict) -> int:
@@ -135,21 +162,23 @@ def test_every_combination_answers_as_the_laws_say(claims: int, integrity: str) 
         answer, blocking = answer_to(world), expected_blocking(world)
         hole = "hole" in integrity
         undecided = hole or (bool(blocking) and set(blocking) == {Status.ERROR})
-        verdict = Verdict.UNDECIDED if undecided else Verdict.DENIED if blocking else Verdict.ALLOWED
+        opened = Verdict.ALLOWED_BY_WAIVER if Status.WAIVED in required_states(world) else Verdict.ALLOWED
+        verdict = Verdict.UNDECIDED if undecided else Verdict.DENIED if blocking else opened
 
         assert answer.verdict is verdict, world
         assert sorted(item.status for item in answer.blocking) == sorted(blocking), world
         assert answer.exit_code == expected_code(blocking, verdict), world
         assert (answer.exit_code == 0) is answer.allowed, world
         allowed += answer.allowed
-    # Both required and good: 4; one required and good, the other anything: 2 x 2 x 9.
-    assert allowed == (40 if claims == 1 and integrity == "sound" else 0)
+    # Both required and good: 9; one required and good, the other anything: 2 x 3 x 10.
+    assert allowed == (69 if claims == 1 and integrity == "sound" else 0)
 
 
 def test_every_status_of_a_check_occurs_as_itself_in_a_sound_world() -> None:
     for state in CHECK_STATES:
-        answer = answer_to(World((state, Status.PASSED), (True, True), True, 1, "sound"))
-        assert [item.status for item in answer.requirements if item.id == "a"] == [state]
+        for required in (True, False):
+            answer = answer_to(World((state, Status.PASSED), (required, True), True, 1, "sound"))
+            assert [item.status for item in answer.requirements if item.id == "a"] == [shown(state, required=required)]
 
 
 def test_the_same_inputs_give_the_same_decision() -> None:

@@ -41,7 +41,8 @@ def opened(leaf: Leaf = LEAF, envelope: bytes | None = BYTES) -> Record | Fault:
 
 
 def test_a_sound_leaf_opens_to_what_was_said_and_by_whom() -> None:
-    assert opened() == Record(0, result_digest(), NOW.replace(minute=1), result(), "pipeline")
+    keys = {key("pipeline").public.id: "pipeline"}
+    assert opened() == Record(0, result_digest(), NOW.replace(minute=1), result(), "pipeline", keys)
 
 
 def result_digest() -> Digest:
