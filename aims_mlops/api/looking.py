@@ -45,7 +45,9 @@ def evidence_for(
             records += tuple(item for item in others if isinstance(item, Record))
             faults += tuple(item for item in others if isinstance(item, Fault))
     oldest_first = tuple(sorted(records, key=lambda record: record.seq))
-    return EvidenceView.of(walked, oldest_first, faults, latest=about.latest)
+    whole = digest is not None and not walked.faults and not faults
+    seen = about.seen if whole else None
+    return EvidenceView.of(walked, oldest_first, faults, latest=about.latest, seen=seen)
 
 
 def _named(

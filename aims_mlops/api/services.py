@@ -74,9 +74,15 @@ class Services:
 
     def trust(self, policy: Policy) -> Trust:
         """Return who may sign what under a policy."""
-        # A finding decides nothing: whoever may decide may also say that somebody went round the gate.
-        findings = {"bypass-finding": policy.trust.get("gate-decision", {}), **policy.trust}
-        return Trust(findings, {key.id: key for person in self.project.people for key in person.keys})
+        # A finding decides nothing: whoever may decide may also say that somebody went round the gate. Neither does an
+        # intent: whoever may measure may also say that he is about to.
+        default = {
+            "bypass-finding": policy.trust.get("gate-decision", {}),
+            "intent": policy.trust.get("check-result", {}),
+        }
+        return Trust(
+            {**default, **policy.trust}, {key.id: key for person in self.project.people for key in person.keys}
+        )
 
 
 class Unclaimed(AimsError):

@@ -176,7 +176,7 @@ def test_an_export_verifies_without_us(export: tuple[Run, Path]) -> None:
     done, _folder = export
     done.hold()
     assert "Verified OK" in done.said[1]
-    assert "9 leaves, the newest is sha256:" in done.said[2]
+    assert "11 leaves, the newest is sha256:" in done.said[2]
 
 
 def sh(text: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -201,4 +201,4 @@ def test_each_field_of_the_statements_of_the_tutorial_has_a_row(tutorial: Tutori
         body = statement["predicate"]
         assert set(body["header"]) == rows(PREDICATES / "README.md", "The header")
         assert set(body) - {"header"} == rows(PREDICATES / f"{kind}.md")
-    assert kinds == {"check-result", "gate-decision", "promotion"}
+    assert kinds == {"intent", "check-result", "gate-decision", "promotion"}
