@@ -4,6 +4,7 @@ from aims_mlops.api.administering import ApplyReport, Flip, apply
 from aims_mlops.api.applying import Applied, AppliedConfiguration, NotApplied
 from aims_mlops.api.checking import check
 from aims_mlops.api.consuming import prove, verified_copy, verify_live
+from aims_mlops.api.covering import CoverageReport, SystemCoverage, VersionCoverage, coverage
 from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
 from aims_mlops.api.freezing import newest_statement, protection, versions_with_evidence
@@ -22,6 +23,7 @@ __all__ = [
     "Applied",
     "AppliedConfiguration",
     "ApplyReport",
+    "CoverageReport",
     "Flip",
     "Gatekeeper",
     "Intake",
@@ -32,13 +34,16 @@ __all__ = [
     "Server",
     "ServerGatekeeper",
     "Services",
+    "SystemCoverage",
     "SystemEntry",
     "Trouble",
     "Unclaimed",
     "Verification",
+    "VersionCoverage",
     "WatchReport",
     "apply",
     "check",
+    "coverage",
     "export",
     "gate",
     "hand_in",

@@ -12,6 +12,7 @@ import click
 from aims_mlops.cli.apply import apply_command
 from aims_mlops.cli.check import check_command
 from aims_mlops.cli.config import config_group, init_command
+from aims_mlops.cli.coverage import coverage_command
 from aims_mlops.cli.doctor import doctor_command
 from aims_mlops.cli.evidence import evidence_group
 from aims_mlops.cli.gate import gate_command, promote_command
@@ -64,6 +65,7 @@ for _command in (
     init_command,
     server_command,
     doctor_command,
+    coverage_command,
 ):
     cli.add_command(_command)
 
