@@ -14,6 +14,7 @@ from aims_mlops.api.known_log import KnownLog
 from aims_mlops.api.promoting import gate, promote, promotion
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
+from aims_mlops.api.replaying import Replay, ReplayReport, replay
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
 from aims_mlops.api.watching import WatchReport, watch
@@ -30,6 +31,8 @@ __all__ = [
     "KnownLog",
     "NotAccepted",
     "NotApplied",
+    "Replay",
+    "ReplayReport",
     "Row",
     "Server",
     "ServerGatekeeper",
@@ -57,6 +60,7 @@ __all__ = [
     "protection",
     "prove",
     "refuse",
+    "replay",
     "show",
     "system",
     "systems",

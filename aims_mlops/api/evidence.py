@@ -19,6 +19,7 @@ from aims_mlops.evidence.intent import intended
 from aims_mlops.evidence.log import Fault, Head, Leaf, walk
 from aims_mlops.evidence.predicates import target_text
 from aims_mlops.evidence.record import Record, Trust, open_leaf
+from aims_mlops.evidence.replay import in_words
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, ModelVersion
 
@@ -146,7 +147,7 @@ _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "gate-decision": _decision,
     "promotion": lambda body: f"to {target_text(body['to'])}",
     "bypass-finding": lambda body: f"{body['word']} at {target_text(body['to'])}",
-    "record": lambda body: str(body["record"]),
+    "record": in_words,
     "policy": lambda body: f"number {body['sequence']}",
     "intent": lambda body: f"to {body['act']}: {', '.join(intended(body))}",
 }

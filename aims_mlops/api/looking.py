@@ -77,14 +77,15 @@ def _opened(services: Services, read: StoredLeaf, trust: Trust) -> Record:
 
 
 def champion_measure(
-    services: Services, policy: Policy, spec: CheckSpec, *, alias: str, metric: str
+    services: Services, policy: Policy, spec: CheckSpec, *, alias: str, metric: str, before: int | None = None
 ) -> tuple[str, float] | None:
     """Return what the last allowed promotion to an alias measured: (`name/version`, value).
 
     None only where the log never held a promotion of this system to it. Today's alias is not looked at: it can be
     moved by anyone who goes round the gate. The value is that of the very result which the promotion's decision
-    rested on, so that no later run can lower it. Raises `CheckError` where the log has faults, or where promotion,
-    decision or result are not signed by anyone whom the policy trusts today.
+    rested on, so that no later run can lower it. With `before`, promotions from that leaf on are left out. Raises
+    `CheckError` where the log has faults, or where promotion, decision or result are not signed by anyone whom the
+    policy trusts today.
     """
     walked, trust = walk_log(services), services.trust(policy)
     if walked.faults:
@@ -92,7 +93,9 @@ def champion_measure(
     promotions = [
         record
         for record in statements(services, walked, "promotion", trust)
-        if record.statement.header.system == policy.system and _leads_to(record, alias)
+        if record.statement.header.system == policy.system
+        and _leads_to(record, alias)
+        and (before is None or record.seq < before)
     ]
     if not promotions:
         return None

@@ -156,7 +156,7 @@ def _statement(services: Services, said: Said) -> Statement:
         version_created_at=version.created_at,
         system=None if said.policy is None else said.policy.system,
         policy_digest=None if said.policy is None else said.policy.digest,
-        tool={"name": "aims-mlops", "version": _own_version()},
+        tool={"name": "aims-mlops", "version": own_version()},
         libraries=said.libraries,
         nonce=secrets.token_hex(16),
         measured_at=said.measured_at,
@@ -173,5 +173,6 @@ def _statement(services: Services, said: Said) -> Statement:
 
 
 @cache
-def _own_version() -> str:
+def own_version() -> str:
+    """Return the version of aims-mlops that is installed."""
     return installed_version("aims-mlops")

@@ -18,6 +18,7 @@ from aims_mlops.cli.evidence import evidence_group
 from aims_mlops.cli.gate import gate_command, promote_command
 from aims_mlops.cli.keys import keys_group
 from aims_mlops.cli.options import Settings, exit_code_lines
+from aims_mlops.cli.replay import replay_command
 from aims_mlops.cli.server import server_command
 from aims_mlops.cli.systems import systems_group
 from aims_mlops.cli.watch import watch_command
@@ -68,6 +69,7 @@ for _command in (
     coverage_command,
 ):
     cli.add_command(_command)
+evidence_group.add_command(replay_command)
 
 
 def main() -> None:
