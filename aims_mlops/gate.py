@@ -113,6 +113,7 @@ def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforce
         log_head=evidence.head,
         enforced_by=enforced_by,
         on=question.on,
+        seen=evidence.seen,
     )
 
 

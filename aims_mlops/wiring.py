@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 from aims_mlops.errors import CannotDecide, RegistryError, SigningError, UsageError
+from aims_mlops.model.digest import Digest
 from aims_mlops.ports import ModelRegistry
 
 if TYPE_CHECKING:
@@ -260,6 +261,18 @@ def services(
         reports=reports,
         attached=dict(_attached),
     )
+
+
+def policy_reader(of: Services) -> Callable[[bytes, Collection[str]], Policy]:
+    """Return who reads a recorded policy's text again, with the files that it names as they were."""
+    from aims_mlops.config import reread
+
+    def file(name: str, digest: Digest) -> bytes | None:
+        kept = (system.policy.files.get(name) for system in of.project.systems)
+        there = (content for content in kept if content is not None and Digest.of(content) == digest)
+        return next(there, None) or of.store.blob(digest)
+
+    return lambda text, ids: reread(text, ids, root=of.project.root, checks=of.checks, file=file)
 
 
 def reports(report: CheckReport, policy: Policy) -> Mapping[str, bytes]:

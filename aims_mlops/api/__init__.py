@@ -4,6 +4,7 @@ from aims_mlops.api.administering import ApplyReport, Flip, apply
 from aims_mlops.api.applying import Applied, AppliedConfiguration, NotApplied
 from aims_mlops.api.checking import check
 from aims_mlops.api.consuming import prove, verified_copy, verify_live
+from aims_mlops.api.covering import CoverageReport, SystemCoverage, VersionCoverage, coverage
 from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
 from aims_mlops.api.freezing import newest_statement, protection, versions_with_evidence
@@ -13,6 +14,7 @@ from aims_mlops.api.known_log import KnownLog
 from aims_mlops.api.promoting import gate, promote, promotion
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
+from aims_mlops.api.replaying import Replay, ReplayReport, replay
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
 from aims_mlops.api.waiver_list import list_waivers
@@ -24,25 +26,31 @@ __all__ = [
     "Applied",
     "AppliedConfiguration",
     "ApplyReport",
+    "CoverageReport",
     "Flip",
     "Gatekeeper",
     "Intake",
     "KnownLog",
     "NotAccepted",
     "NotApplied",
+    "Replay",
+    "ReplayReport",
     "Row",
     "Server",
     "ServerGatekeeper",
     "Services",
+    "SystemCoverage",
     "SystemEntry",
     "Trouble",
     "Unclaimed",
     "Verification",
+    "VersionCoverage",
     "WaiverRefused",
     "WatchReport",
     "apply",
     "approve_waiver",
     "check",
+    "coverage",
     "export",
     "gate",
     "hand_in",
@@ -57,6 +65,7 @@ __all__ = [
     "protection",
     "prove",
     "refuse",
+    "replay",
     "request_waiver",
     "revoke_waiver",
     "show",

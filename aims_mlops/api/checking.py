@@ -14,6 +14,7 @@ from aims_mlops.api.services import Said, Services, write
 from aims_mlops.errors import AimsError, ExitCode, NothingToDo, SigningError, UsageError, VerificationError
 from aims_mlops.evidence import predicates
 from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.intent import intent
 from aims_mlops.evidence.statement import Statement
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import CheckSpec, Policy
@@ -30,9 +31,10 @@ def check(
     only: Sequence[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> CheckReport:
-    """Run the checks of a version's system over it, and record each result.
+    """Say which checks are about to run over a version, run them, and record each result.
 
-    A signer that cannot sign, and a registry that takes no attachments, do not stop the measuring: the report says so.
+    A log that takes no intent, a signer that cannot sign, and a registry that takes no attachments do not stop the
+    measuring: the report says so.
     Raises where there is nothing to measure: unknown model or check, unclaimed model, files that cannot be read.
     """
     version = services.registry.resolve(ref, services.store.registry_id())
@@ -40,16 +42,20 @@ def check(
     specs = _chosen(system.policy, only)
     _must_name_datasets(services)
     signer, unrecorded = _signer(services)
+    unannounced = ""
     if signer is not None:  # a store that takes nothing is said before the work, not after it
         services.store.put_blob(system.policy.text)
     with tempfile.TemporaryDirectory(prefix="aims-") as folder:
         progress("model")
         snapshot = services.registry.snapshot(version, Path(folder) / "model")
+        subject = Subject.of(version, snapshot.digest)
+        desk = None if signer is None else _Desk(services, version, subject, system.policy, signer)
+        if desk is not None:
+            desk, unannounced = desk.announce(specs)
         measured = _measure(services, system.policy, snapshot, specs, progress)
-    subject = Subject.of(version, snapshot.digest)
-    if signer is not None:
+    if desk is not None:
         progress("evidence")
-        measured, unrecorded = _Desk(services, version, subject, system.policy, signer).record_all(snapshot, measured)
+        measured, unrecorded = desk.record_all(snapshot, measured)
     report = CheckReport(
         version,
         snapshot.digest,
@@ -58,7 +64,7 @@ def check(
         unrecorded="" if unrecorded is None else str(unrecorded),
         unrecorded_hint="" if unrecorded is None else unrecorded.hint,
         unrecorded_code=ExitCode.OK if unrecorded is None else unrecorded.exit_code,
-        notices=tuple(_notices(measured, system.policy)),
+        notices=(*([unannounced] if unannounced else []), *_notices(measured, system.policy)),
     )
     return report if signer is None else _publish(services, report, system.policy, system.owner)
 
@@ -127,6 +133,20 @@ class _Desk:
     subject: Subject
     policy: Policy
     signer: Signer
+    intent: Digest | None = None
+    """The statement that announced this run; None where the log did not take it."""
+
+    def announce(self, specs: Sequence[CheckSpec]) -> tuple[_Desk, str]:
+        """Sign and append which checks are about to run; return the desk of that run, and what kept it from the log.
+
+        In vain it stops nothing: results without intent are results, and that they have none is seen in each of them.
+        """
+        body = intent(specs, policy=self.policy, attached=self.services.attached)
+        said = Said("intent", self.version, self.subject, self.policy, body, measured_at=self.services.clock())
+        try:
+            return replace(self, intent=write(self.services, said, signer=self.signer)), ""
+        except AimsError as error:
+            return self, f"not announced: the log took no intent of this run ({error}); its results say so"
 
     def record_all(self, snapshot: Snapshot, measured: Sequence[Measured]) -> tuple[list[Measured], AimsError | None]:
         """Record results until one cannot be: what was measured is kept, and the error comes back beside it."""
@@ -141,7 +161,7 @@ class _Desk:
     def record(self, item: Measured) -> Measured:
         """Sign and append one result; return it with the digest of its statement."""
         result = item.result
-        body = predicates.check_result(
+        measured = predicates.check_result(
             result,
             item.spec,
             options=_options(item.spec),
@@ -149,6 +169,7 @@ class _Desk:
             isolation=item.isolation,
             policy=self.policy.digest,
         )
+        body = {**measured, "intent": self.intent}
         said = Said(
             "check-result",
             self.version,

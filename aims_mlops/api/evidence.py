@@ -13,10 +13,13 @@ from aims_mlops.api.services import Services
 from aims_mlops.errors import ExitCode, NothingToDo, UsageError, VerificationError, worst_exit_code
 from aims_mlops.evidence import manifest
 from aims_mlops.evidence.canonical import parse
+from aims_mlops.evidence.completeness import Remark, astray, unfinished, unseen
 from aims_mlops.evidence.envelope import Envelope
-from aims_mlops.evidence.log import Fault, Head, walk
+from aims_mlops.evidence.intent import intended
+from aims_mlops.evidence.log import Fault, Head, Leaf, walk
 from aims_mlops.evidence.predicates import target_text
 from aims_mlops.evidence.record import Record, Trust, open_leaf
+from aims_mlops.evidence.replay import in_words
 from aims_mlops.evidence.waiver_body import Answer, Refused, Request, read
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, ModelVersion
@@ -67,6 +70,8 @@ class Verification:
     troubles: tuple[Trouble, ...]
     note: str = ""
     """What is known of the decision that let the version stand where it does; empty where that was not asked."""
+    observations: tuple[Remark, ...] = ()
+    """What is missing and breaks nothing: checks that were announced and have no result."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -153,9 +158,10 @@ _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "gate-decision": _decision,
     "promotion": lambda body: f"to {target_text(body['to'])}",
     "bypass-finding": lambda body: f"{body['word']} at {target_text(body['to'])}",
-    "record": lambda body: str(body["record"]),
+    "record": in_words,
     "policy": lambda body: f"number {body['sequence']}",
     "waiver": _waiver,
+    "intent": lambda body: f"to {body['act']}: {', '.join(intended(body))}",
 }
 
 
@@ -220,12 +226,31 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         for record in records
         if record.signer is None
     ]
+    troubles += _incomplete(walked, records)
     digest = None
     if version is not None:
         digest, changed = _model(services, version, records)
         troubles += changed
     label = None if version is None else version.label
-    return Verification(len(walked.leaves), len(records), label, digest, tuple(troubles))
+    missing = tuple(unfinished(records))
+    return Verification(len(walked.leaves), len(records), label, digest, tuple(troubles), observations=missing)
+
+
+def _incomplete(walked: KnownWalk, records: Sequence[Record]) -> list[Trouble]:
+    """Return what statements say to have seen or announced, and the log does not have."""
+
+    def leaf_of(payload: str) -> Leaf | None:
+        read = walked.of(payload)
+        return None if read is None else read.leaf
+
+    by_subject: dict[Digest, list[Record]] = {}
+    for record in records:
+        if record.statement.kind == "gate-decision" and record.signer is not None:
+            by_subject.setdefault(record.statement.subject, []).append(record)
+    remarks = astray(records, leaf_of)
+    for subject, decisions in by_subject.items():
+        remarks += unseen(decisions, [read.leaf for read in walked.about(subject)])
+    return [Trouble("mismatched", remark.where, remark.what) for remark in remarks]
 
 
 def _place(fault: Fault) -> str:

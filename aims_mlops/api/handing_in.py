@@ -31,6 +31,7 @@ from aims_mlops.errors import AimsError, ExitCode, RegistryError, UsageError, Ve
 from aims_mlops.evidence.canonical import MAX_BYTES
 from aims_mlops.evidence.configuration import PolicyBody
 from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.intent import CHECK
 from aims_mlops.evidence.log import StoredLeaf
 from aims_mlops.evidence.record import ANYBODY, trusted_as
 from aims_mlops.evidence.statement import Header, Statement, predicate_type
@@ -41,7 +42,7 @@ from aims_mlops.model.subject import ModelRef
 from aims_mlops.model.times import duration_text, to_text
 from aims_mlops.ports import Clock, Entry, EvidenceStore
 
-CLIENT_KINDS = ("check-result", "record", "waiver", "gate-decision", "bypass-finding", "policy")
+CLIENT_KINDS = ("check-result", "record", "waiver", "gate-decision", "bypass-finding", "policy", "intent")
 """The kinds of statement that a client may hand in. Every other kind is the server's own, or has no writer yet."""
 
 MAX_ENVELOPE = 2 * MAX_BYTES
@@ -156,6 +157,12 @@ def _kind_for_clients(statement: Statement) -> None:
             hint=f"clients hand in {', '.join(CLIENT_KINDS)}; promote through the registry, and the server records it",
         )
     body: Mapping[str, Any] = statement.body
+    if statement.kind == "intent" and body.get("act") != CHECK:
+        raise NotAccepted(
+            "not-for-clients",
+            f"an intent of the act {body.get('act')!r} is not taken from a client",
+            hint=f"a client announces its own checks (act: {CHECK}); what a server is about to do it says itself",
+        )
     done = body.get("act", "promote") != "promote" and body.get("verdict") != "denied"
     if statement.kind == "gate-decision" and done:
         raise NotAccepted(

@@ -46,7 +46,9 @@ def evidence_for(
             records += tuple(item for item in others if isinstance(item, Record))
             faults += tuple(item for item in others if isinstance(item, Fault))
     oldest_first = tuple(sorted(records, key=lambda record: record.seq))
-    return EvidenceView.of(walked, oldest_first, faults, latest=about.latest)
+    whole = digest is not None and not walked.faults and not faults
+    seen = about.seen if whole else None
+    return EvidenceView.of(walked, oldest_first, faults, latest=about.latest, seen=seen)
 
 
 def _named(
@@ -88,14 +90,15 @@ def _opened(services: Services, read: StoredLeaf, trust: Trust) -> Record:
 
 
 def champion_measure(
-    services: Services, policy: Policy, spec: CheckSpec, *, alias: str, metric: str
+    services: Services, policy: Policy, spec: CheckSpec, *, alias: str, metric: str, before: int | None = None
 ) -> tuple[str, float] | None:
     """Return what the last allowed promotion to an alias measured: (`name/version`, value).
 
     None only where the log never held a promotion of this system to it. Today's alias is not looked at: it can be
     moved by anyone who goes round the gate. The value is that of the very result which the promotion's decision
-    rested on, so that no later run can lower it. Raises `CheckError` where the log has faults, or where promotion,
-    decision or result are not signed by anyone whom the policy trusts today.
+    rested on, so that no later run can lower it. With `before`, promotions from that leaf on are left out. Raises
+    `CheckError` where the log has faults, or where promotion, decision or result are not signed by anyone whom the
+    policy trusts today.
     """
     walked, trust = walk_log(services), services.trust(policy)
     if walked.faults:
@@ -103,7 +106,9 @@ def champion_measure(
     promotions = [
         record
         for record in statements(services, walked, "promotion", trust)
-        if record.statement.header.system == policy.system and _leads_to(record, alias)
+        if record.statement.header.system == policy.system
+        and _leads_to(record, alias)
+        and (before is None or record.seq < before)
     ]
     if not promotions:
         return None

@@ -17,12 +17,13 @@ from aims_mlops.evidence.log import Fault, StoredLeaf
 from aims_mlops.evidence.record import Record, Trust, open_leaf
 from aims_mlops.evidence.statement import predicate_type
 from aims_mlops.model.digest import Digest
+from aims_mlops.model.seen import Seen, Sight
 from aims_mlops.model.times import from_text
 
 _VERSIONS = 64
 """How many versions' records are kept; beyond it the one that was asked for longest ago is opened anew."""
 
-_UNASKED = frozenset(map(predicate_type, ("gate-decision", "promotion")))
+_UNASKED = frozenset(map(predicate_type, ("gate-decision", "promotion", "intent")))
 """Kinds that fulfil no requirement: of these only the time of recording is looked at."""
 
 
@@ -34,6 +35,8 @@ class About:
     faults: tuple[Fault, ...]
     latest: datetime | None = None
     """The latest time of recording of any statement about them: a clock that was set back is seen by it."""
+    seen: Seen | None = None
+    """Which leaves about them there are; None in a log with faults."""
 
 
 @dataclass
@@ -44,9 +47,11 @@ class _Kept:
     after: int = -1
     newest: dict[Hashable, tuple[StoredLeaf, Record]] = field(default_factory=dict)
     latest: datetime | None = None
+    sight: Sight = field(default_factory=Sight)
 
     def take(self, read: StoredLeaf, record: Record | None, at: datetime) -> None:
         self.after = read.leaf.seq
+        self.sight.add(read.leaf.seq, read.leaf.payload)
         self.latest = at if self.latest is None else max(self.latest, at)
         if record is not None:
             self.newest[place_of(record)] = read, record
@@ -79,12 +84,12 @@ class Opened:
                     self._distrust(opened)
                     return About((), (opened,))
                 kept.take(read, *opened)
-            found, latest = list(kept.newest.values()), kept.latest
+            found, latest, seen = list(kept.newest.values()), kept.latest, kept.sight.seen
         faults = differing(self._store, [read for read, _ in found])
         for fault in faults:
             self._distrust(fault)
         lost = {fault.seq for fault in faults}
-        return About(tuple(record for _, record in found if record.seq not in lost), tuple(faults), latest)
+        return About(tuple(record for _, record in found if record.seq not in lost), tuple(faults), latest, seen)
 
     def _asked(self, read: StoredLeaf, trust: Trust) -> tuple[Record | None, datetime] | Fault:
         """Open a statement, or read only its time where nothing else is asked of its kind."""

@@ -36,7 +36,7 @@ def gate(services: Services, ref: ModelRef, target: Target) -> Decision:
 
 def _recorded(services: Services, ref: ModelRef, target: Target) -> Decision:
     asked_for = services.registry.resolve(ref, services.store.registry_id())
-    version = judged_by(services, asked_for)
+    version = judged_version(services, asked_for)
     shared_with = _must_be_protected(services, version, target)
     _must_be_trusted(services, version, "gate-decision")
     copy = None if version is asked_for else asked_for
@@ -48,7 +48,7 @@ def judge(services: Services, standing: ModelVersion, target: Target) -> Decisio
 
     Raises `NothingToDo` where the target is not protected for the model's system.
     """
-    version = judged_by(services, standing)
+    version = judged_version(services, standing)
     shared_with = _must_be_protected(services, version, target)
     copy = None if version is standing else standing
     return _decide(services, _Judged(version, copy, target, shared_with))
@@ -64,7 +64,7 @@ class _Judged:
     shared_with: str | None
 
 
-def judged_by(services: Services, version: ModelVersion) -> ModelVersion:
+def judged_version(services: Services, version: ModelVersion) -> ModelVersion:
     """Return the version by which this one is judged: a copy that nobody claims is judged by its source (law 3)."""
     source = version
     for _ in range(_LONGEST_CHAIN):

@@ -74,11 +74,15 @@ class Services:
 
     def trust(self, policy: Policy) -> Trust:
         """Return who may sign what under a policy."""
-        # A finding decides nothing: whoever may decide may also say that somebody went round the gate.
-        findings = {"bypass-finding": policy.trust.get("gate-decision", {}), **policy.trust}
+        # A finding decides nothing: whoever may decide may also say that somebody went round the gate. Neither does an
+        # intent: whoever may measure may also say that he is about to.
+        default = {
+            "bypass-finding": policy.trust.get("gate-decision", {}),
+            "intent": policy.trust.get("check-result", {}),
+        }
         anybody = {key.id: someone.id for someone in self.project.people if someone.active for key in someone.keys}
         keys = {key.id: key for person in self.project.people for key in person.keys}
-        return Trust({**findings, ANYBODY: anybody}, keys)
+        return Trust({**default, **policy.trust, ANYBODY: anybody}, keys)
 
 
 class Unclaimed(AimsError):
@@ -152,7 +156,7 @@ def _statement(services: Services, said: Said) -> Statement:
         version_created_at=version.created_at,
         system=None if said.policy is None else said.policy.system,
         policy_digest=None if said.policy is None else said.policy.digest,
-        tool={"name": "aims-mlops", "version": _own_version()},
+        tool={"name": "aims-mlops", "version": own_version()},
         libraries=said.libraries,
         nonce=secrets.token_hex(16),
         measured_at=said.measured_at,
@@ -169,5 +173,6 @@ def _statement(services: Services, said: Said) -> Statement:
 
 
 @cache
-def _own_version() -> str:
+def own_version() -> str:
+    """Return the version of aims-mlops that is installed."""
     return installed_version("aims-mlops")

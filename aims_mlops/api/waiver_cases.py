@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aims_mlops.api.looking import evidence_for, with_history
-from aims_mlops.api.promoting import judged_by
+from aims_mlops.api.promoting import judged_version
 from aims_mlops.api.services import Services
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.record import EvidenceView, Record
@@ -70,7 +70,7 @@ def case(services: Services, standing: ModelVersion) -> Case:
     Raises where nobody or several claim it, where its files or the registry are away, and `VerificationError` where
     the log does not hold: what it hides may be a revocation.
     """
-    version = judged_by(services, standing)
+    version = judged_version(services, standing)
     system = services.claimed_by(version.name)
     trust = services.trust(system.policy)
     subject = Subject.of(version, Digest.of(services.registry.manifest(version)))

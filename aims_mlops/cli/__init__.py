@@ -12,11 +12,13 @@ import click
 from aims_mlops.cli.apply import apply_command
 from aims_mlops.cli.check import check_command
 from aims_mlops.cli.config import config_group, init_command
+from aims_mlops.cli.coverage import coverage_command
 from aims_mlops.cli.doctor import doctor_command
 from aims_mlops.cli.evidence import evidence_group
 from aims_mlops.cli.gate import gate_command, promote_command
 from aims_mlops.cli.keys import keys_group
 from aims_mlops.cli.options import Settings, exit_code_lines
+from aims_mlops.cli.replay import replay_command
 from aims_mlops.cli.server import server_command
 from aims_mlops.cli.systems import systems_group
 from aims_mlops.cli.waive import waive_group
@@ -66,8 +68,10 @@ for _command in (
     init_command,
     server_command,
     doctor_command,
+    coverage_command,
 ):
     cli.add_command(_command)
+evidence_group.add_command(replay_command)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from aims_mlops.config.explaining import explain
 from aims_mlops.config.grammar import CheckTypes
 from aims_mlops.config.keys import public_key
 from aims_mlops.config.loading import NAME, find, load
+from aims_mlops.config.rereading import reread
 from aims_mlops.config.schema import schema
 from aims_mlops.config.showing import Setting, show
 from aims_mlops.config.starting import starter, write_starter
@@ -21,6 +22,7 @@ __all__ = [
     "load_bundle",
     "pack",
     "public_key",
+    "reread",
     "schema",
     "show",
     "starter",

@@ -55,6 +55,26 @@ def _resolved(root: Path, written: str) -> str:
     return str(Path(glob.escape(str(root)) if is_glob else root) / written)
 
 
+def dataset_spec(root: Path, name: str, entry: grammar.Dataset) -> DatasetSpec:
+    """Return a dataset with its path resolved from a folder."""
+    return DatasetSpec(
+        name=name,
+        path=_resolved(root, entry.path),
+        label=entry.label,
+        sensitive=entry.sensitive,
+        prediction=entry.prediction,
+        score=entry.score,
+        positive=entry.positive,
+        digest=None if entry.digest is None else Digest(entry.digest),
+    )
+
+
+def named_in(options: BaseModel, mark: str) -> tuple[str, ...]:
+    """Return the names of datasets or files (`mark`) that a check's options speak of, each once, in their order."""
+    fields = marked(type(options), mark)
+    return tuple(dict.fromkeys(name for field in fields for name in _names(getattr(options, field))))
+
+
 @dataclass(frozen=True)
 class _Builder:
     """Builds systems; holds what all of them share."""
@@ -91,7 +111,7 @@ class _Builder:
         return Policy(
             system=id_,
             promotion=Promotion(**promotion.model_dump()),
-            datasets=tuple(self.dataset(name, item) for name, item in entry.data.items()),
+            datasets=tuple(dataset_spec(self.root, name, item) for name, item in entry.data.items()),
             checks=checks,
             records=tuple(self.record((*place, "records", i), item) for i, item in enumerate(entry.records)),
             trust=self.trust(),
@@ -103,26 +123,13 @@ class _Builder:
     def suites_of(self, place: KeyPath) -> dict[str, bytes]:
         return {name: self.files.suites[name] for path, name in self.suites if path[: len(place)] == place}
 
-    def dataset(self, name: str, entry: grammar.Dataset) -> DatasetSpec:
-        return DatasetSpec(
-            name=name,
-            path=_resolved(self.root, entry.path),
-            label=entry.label,
-            sensitive=entry.sensitive,
-            prediction=entry.prediction,
-            score=entry.score,
-            positive=entry.positive,
-            digest=None if entry.digest is None else Digest(entry.digest),
-        )
-
     def check(self, place: KeyPath, entry: grammar.CheckEntry) -> CheckSpec:
         options = self.options(place, entry)
-        fields = marked(type(options), "dataset")
         return CheckSpec(
             id=entry.id,
             use=entry.use,
             options=options,
-            datasets=tuple(dict.fromkeys(name for field in fields for name in _names(getattr(options, field)))),
+            datasets=named_in(options, "dataset"),
             required=entry.required,
             max_age=entry.max_age,
             controls=entry.controls,
@@ -162,7 +169,7 @@ class _Builder:
             "system": id_,
             "promotion": _promotion_text(entry.promotion),
             "data": {name: item.model_dump(mode="json") for name, item in entry.data.items()},
-            "checks": {spec.id: _check_text(spec) for spec in checks},
+            "checks": {spec.id: check_text(spec) for spec in checks},
             "records": {item.id: item.model_dump(mode="json", exclude={"id"}) for item in entry.records},
             "trust": {kind: self.trust_text(ids) for kind, ids in self.trusted.items()},
             "files": {name: str(Digest.of(content)) for name, content in suites.items()},
@@ -186,7 +193,8 @@ def _promotion_text(entry: grammar.Promotion) -> dict[str, Any]:
     return {key: sorted(set(value)) for key, value in entry.model_dump(exclude={"authenticated"}).items()} | later
 
 
-def _check_text(spec: CheckSpec) -> dict[str, Any]:
+def check_text(spec: CheckSpec) -> dict[str, Any]:
+    """Return what a policy's text says of a check."""
     return {
         "use": spec.use,
         "options": to_jsonable_python(_ordered(spec.options.model_dump())),

@@ -126,6 +126,7 @@ def gate_decision(decision: Decision, *, actor: Actor) -> dict[str, Any]:
         "expiresAt": to_text(decision.expires_at),
         "requirements": [requirement(item) for item in decision.requirements],
         "log": {"size": decision.log_size, "head": decision.log_head},
+        "seen": None if decision.seen is None else decision.seen.to_wire(),
     }
 
 

@@ -24,6 +24,7 @@ from aims_mlops.evidence.log import Fault, Head, Leaf
 from aims_mlops.evidence.statement import Statement, predicate_type
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
+from aims_mlops.model.seen import Seen
 from aims_mlops.model.subject import Subject
 from aims_mlops.model.times import from_text
 
@@ -104,14 +105,23 @@ class EvidenceView:
     head: Digest | None
     latest: datetime | None = None
     """The latest time of recording among statements that are not shown because nothing is asked of them."""
+    seen: Seen | None = None
+    """All leaves about the version's files; None where these could not be digested, or the log has
+    faults. Nothing is judged by it."""
 
     @classmethod
     def of(
-        cls, walk: Walked, records: tuple[Record, ...], faults: tuple[Fault, ...], *, latest: datetime | None = None
+        cls,
+        walk: Walked,
+        records: tuple[Record, ...],
+        faults: tuple[Fault, ...],
+        *,
+        latest: datetime | None = None,
+        seen: Seen | None = None,
     ) -> EvidenceView:
         """Put a walked log and its opened records together."""
-        head = walk.head
-        return cls(records, (*walk.faults, *faults), walk.size, None if head is None else head.digest, latest)
+        head = None if walk.head is None else walk.head.digest
+        return cls(records, (*walk.faults, *faults), walk.size, head, latest, seen)
 
 
 def open_leaf(leaf: Leaf, envelope: bytes | None, trust: Trust) -> Record | Fault:

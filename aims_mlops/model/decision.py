@@ -9,6 +9,7 @@ from aims_mlops.errors import ExitCode, worst_exit_code
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Status, Verdict
 from aims_mlops.model.register import Person
+from aims_mlops.model.seen import Seen
 from aims_mlops.model.subject import ModelVersion, Subject, Target
 
 LIFETIME = timedelta(minutes=10)
@@ -91,6 +92,9 @@ class Decision:
     enforced_by: str = "client"
     on: ModelVersion | None = None
     """The version that is to be promoted, where it is a copy of `version` and judged by it."""
+    seen: Seen | None = None
+    """All leaves about the version's files that were shown; None where these could not be digested, or where the
+    log has faults."""
     digest: Digest | None = field(default=None)
     """The digest of the signed statement that records it; None until it is recorded."""
 

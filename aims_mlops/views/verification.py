@@ -19,6 +19,7 @@ def verification_wire(found: Verification) -> dict[str, Any]:
         "statements": found.opened,
         "note": found.note,
         "exit_code": int(found.exit_code),
+        "observations": [{"where": item.where, "what": item.what} for item in found.observations],
         "troubles": [{"word": item.word, "where": item.where, "what": item.what} for item in found.troubles],
     }
 
@@ -28,6 +29,10 @@ def verification_table(found: Verification) -> Lines:
     lines = [
         Line(((f"✗ {item.word:10}  ", "red"), (f"{item.where}  ", "bold")), ((item.what, ""),))
         for item in found.troubles
+    ]
+    lines += [
+        Line((("! observed    ", "yellow"), (f"{item.where}  ", "bold")), ((item.what, ""),))
+        for item in found.observations
     ]
     about = f"{found.model}: " if found.model else ""
     leaves = "1 leaf" if found.leaves == 1 else f"{found.leaves} leaves"

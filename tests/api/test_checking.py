@@ -29,7 +29,7 @@ def test_results_measured_before_the_store_fails_are_shown_and_said_not_to_be_re
     append = world.store.append
 
     def failing(entry: Entry) -> object:
-        if len(list(world.store.leaves())) == 1:
+        if len(list(world.store.leaves())) == 2:  # the intent and the first result
             raise StoreError("the disk is full", hint="make room, then repeat")
         return append(entry)
 
@@ -80,7 +80,7 @@ def test_a_damaged_statement_does_not_stop_the_next_check(world: World, spoil: s
 def test_an_ill_formed_result_that_an_enrolled_person_signed_breaks_nothing(world: World, body: dict[str, Any]) -> None:
     api.check(world.services, REF)
     world.say("check-result", body)
-    (_, ill) = api.list_evidence(world.services)
+    (_, _, ill) = api.list_evidence(world.services)
     assert (ill.says, ill.state) == ("ill-formed", "verified")
     assert api.verify(world.services).exit_code == 0
     assert api.check(world.services, REF).outcome is Outcome.PASSED

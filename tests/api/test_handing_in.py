@@ -123,8 +123,8 @@ def test_no_other_kind_is_taken_from_a_client(kind: str, world: World) -> None:
     error = refusal(world, signed(of_kind(kind, **now(world))))
     assert (error.code, str(error)) == ("not-for-clients", f"a {kind} is not taken from a client")
     assert error.hint == (
-        "clients hand in check-result, record, waiver, gate-decision, bypass-finding, policy; promote through the "
-        "registry, and the server records it"
+        "clients hand in check-result, record, waiver, gate-decision, bypass-finding, policy, intent; "
+        "promote through the registry, and the server records it"
     )
 
 
@@ -159,6 +159,22 @@ def test_a_client_does_not_say_that_something_was_taken_away_or_put_back(act: st
     assert error.code == "not-for-clients"
     assert str(error) == f"a decision of the act '{act}' is not taken from a client"
     assert "the server records it" in error.hint
+
+
+def test_whoever_may_measure_may_announce_checks(world: World) -> None:
+    body = {"act": "check", "checks": [{"id": "parity", "use": "fairness", "required": True}], "data": []}
+    hand_in(intake(world), signed(of_kind("intent", body, **now(world))).to_bytes())
+    assert len(list(world.store.leaves())) == 1
+    error = refusal(world, signed(of_kind("intent", {**body, "more": 1}, **now(world)), "colleague"))
+    assert error.code == "untrusted"
+
+
+@pytest.mark.parametrize("act", ["promote", None, "", "Check", ["check"]], ids=json.dumps)
+def test_a_client_announces_nothing_but_checks(act: object, world: World) -> None:
+    error = refusal(world, signed(of_kind("intent", {"act": act}, **now(world))))
+    assert error.code == "not-for-clients"
+    assert str(error) == f"an intent of the act {act!r} is not taken from a client"
+    assert error.hint == "a client announces its own checks (act: check); what a server is about to do it says itself"
 
 
 def test_a_result_that_nobody_trusted_signed_is_refused_and_says_who_is(world: World) -> None:

@@ -23,8 +23,8 @@ import pandas as pd
 
 PASSPHRASE = "only for this test"
 PEOPLE = ("loan-owner", "risk-officer", "pipeline")
-EARLIER = 5
-"""Statements that the template's log holds: four check results and one decision."""
+EARLIER = 6
+"""Statements that the template's log holds: one intent, four check results and one decision."""
 
 AIMS_YAML = """\
 schema: aims/1

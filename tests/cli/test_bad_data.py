@@ -94,7 +94,7 @@ def test_data_that_cannot_be_judged_keep_the_gate_shut(
     loans.aims("check", "loan/1", "--only", check, expect=code).says(*says)
     denied = loans.aims("gate", "loan/1", "--to", "champion", expect=code)
     denied.says("undecided" if code == 3 else "denied", check)
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=3, before=before)
 
 
 def test_a_missing_file_is_named_from_the_project(loans: Loans) -> None:
@@ -104,7 +104,7 @@ def test_a_missing_file_is_named_from_the_project(loans: Loans) -> None:
     said.says("the file 'data/evaluation.parquet' does not exist", "check the path in aims.yaml")
     assert said.out.count("does not exist") == 4, "each check that needs the file says so"
     loans.aims("gate", "loan/1", "--to", "champion", expect=3).says("undecided", "does not exist")
-    loans.log_holds(more=5, before=before)
+    loans.log_holds(more=6, before=before)
 
 
 def test_data_that_change_while_they_are_read_give_an_error_and_no_result(loans: Loans) -> None:
@@ -121,7 +121,7 @@ def test_data_that_change_while_they_are_read_give_an_error_and_no_result(loans:
         said = loans.aims("check", "loan/1", "--only", "drift", expect=3)
     said.says("dataset 'evaluation' changed while it was being read", "run again when nothing writes to it")
     loans.aims("gate", "loan/1", "--to", "champion", expect=3).says("changed while it was being read")
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=3, before=before)
 
 
 def attached(loans: Loans) -> Any:
@@ -144,7 +144,7 @@ def test_data_attached_by_the_author_do_not_count_for_a_required_check(loans: Lo
     assert any("drift was measured on evaluation data that the author attached" in said for said in report.notices)
     denied = loans.aims("gate", "loan/1", "--to", "champion", expect=4)
     denied.says("mismatched", "the policy does not allow that for drift", "with the data that aims.yaml names")
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=3, before=before)
 
 
 def test_attached_data_count_where_the_policy_allows_them(loans: Loans) -> None:
@@ -153,4 +153,4 @@ def test_attached_data_count_where_the_policy_allows_them(loans: Loans) -> None:
     loans.edit("use: drift\n", "use: drift\n        allow_attached: true\n")
     assert attached(loans).notices == ()
     loans.aims("gate", "loan/1", "--to", "champion", expect=0).says("allowed for champion")
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=3, before=before)

@@ -56,10 +56,10 @@ def test_edited_evidence_is_untrusted(loans: Loans, change: str, says: str) -> N
 
 
 def test_an_edited_newest_leaf_is_untrusted_and_nothing_is_appended_after_it(loans: Loans) -> None:
-    loans.sql("update aims_leaf set leaf = replace(cast(leaf as text), 'gate-decision', 'check-result') where seq = 4")
+    loans.sql("update aims_leaf set leaf = replace(cast(leaf as text), 'gate-decision', 'check-result') where seq = 5")
     denied = loans.aims("gate", "loan/1", "--to", "champion", expect=4)
-    denied.says("integrity is untrusted", "leaf 4 is not the leaf that was seen there before", "NOT RECORDED")
-    loans.aims("evidence", "verify", "loan/1", expect=4).says("tampered", "leaf 4")
+    denied.says("integrity is untrusted", "leaf 5 is not the leaf that was seen there before", "NOT RECORDED")
+    loans.aims("evidence", "verify", "loan/1", expect=4).says("tampered", "leaf 5")
     assert len(loans.payloads()) == EARLIER
 
 
@@ -67,20 +67,20 @@ def test_an_edited_newest_leaf_is_untrusted_and_nothing_is_appended_after_it(loa
     ("changes", "says", "appended"),
     [
         pytest.param(
-            ("delete from aims_leaf where seq = 4",), "leaf 4 was seen: its tail is cut off", 0, id="the tail"
+            ("delete from aims_leaf where seq = 5",), "leaf 5 was seen: its tail is cut off", 0, id="the tail"
         ),
         pytest.param(
             (
                 "delete from aims_leaf where seq >= 3",
                 "delete from aims_envelope where payload not in (select payload from aims_leaf)",
             ),
-            "the log ends at leaf 2, but leaf 4 was seen: its tail is cut off",
+            "the log ends at leaf 2, but leaf 5 was seen: its tail is cut off",
             0,
             id="the tail and its statements",
         ),
         pytest.param(
             ("delete from aims_leaf", "delete from aims_envelope"),
-            "leaf 4 was seen: its tail is cut off",
+            "leaf 5 was seen: its tail is cut off",
             0,
             id="everything",
         ),
@@ -255,8 +255,8 @@ def append_again(loans: Loans, seq: int) -> int:
 
 
 def test_an_old_pass_that_is_appended_again_shuts_the_gate_and_cannot_be_pinned(loans: Loans) -> None:
-    place = append_again(loans, 0)
-    says = f"leaf {place} repeats the statement of leaf 0: a statement is appended once"
+    place = append_again(loans, 1)
+    says = f"leaf {place} repeats the statement of leaf 1: a statement is appended once"
     loans.aims("evidence", "verify", expect=4).says("tampered", says, "DOES NOT VERIFY")
     loans.aims("evidence", "verify", "--pin", expect=4).says("the log does not hold", says)
     loans.aims("gate", "loan/1", "--to", "champion", expect=4).says("denied", "integrity is untrusted", says)

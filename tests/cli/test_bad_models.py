@@ -76,7 +76,7 @@ def test_a_model_that_does_not_answer_keeps_the_gate_shut(
     loans.aims("check", label, "--only", "parity", expect=3).says("error", *says)
     denied = loans.aims("gate", label, "--to", "champion", expect=1)
     denied.says("parity", "error", "drift", "missing", f"aims check {label}")
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=3, before=before)
     assert files(loans.folder / "bad-model") == held
     loans.aims("gate", "loan/1", "--to", "champion", expect=0).says("allowed for champion")
 
@@ -90,7 +90,7 @@ def test_what_a_model_says_stays_at_the_terminal(loans: Loans) -> None:
     assert "Jane Doe" not in loans.aims("check", label, "--only", "parity", "--format", "json", expect=3).out
     (envelopes,) = loans.sql("select group_concat(cast(envelope as text)) from aims_envelope")[0]
     assert "Jane" not in envelopes
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=4, before=before)
 
 
 @pytest.mark.skipif(landlock_abi() < 6, reason="this kernel cannot close a process off with Landlock")
@@ -105,6 +105,6 @@ def test_a_hostile_model_finds_neither_keys_nor_environment_nor_store(loans: Loa
     said = loans.aims("check", label, "--only", "parity", expect=3)
     said.says("error", "the model fails in predict (PermissionError)")
     loans.aims("gate", label, "--to", "champion", expect=1).says("parity", "error")
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=3, before=before)
     now = {name: content for name, content in files(project).items() if name in held}
     assert now == held, "keys, policy, data and model are as they were"

@@ -147,7 +147,7 @@ def test_a_missing_extra_is_named_with_the_line_that_installs_it(loans: Loans, m
     said = loans.aims("check", "loan/1", "--only", "parity", expect=3)
     said.says("error", "the library 'fairlearn' is not installed", "pip install 'aims-mlops[fairness]'")
     loans.aims("gate", "loan/1", "--to", "champion", expect=3).says("undecided", "pip install 'aims-mlops[fairness]'")
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=3, before=before)
 
 
 def test_a_check_that_crashes_is_an_error_and_its_words_stay_at_the_terminal(
@@ -164,7 +164,7 @@ def test_a_check_that_crashes_is_an_error_and_its_words_stay_at_the_terminal(
     said.says("error", "the check crashed (ZeroDivisionError)", "detail: ZeroDivisionError: a row of Jane Doe")
     gate = loans.aims("gate", "loan/1", "--to", "champion", expect=3).says("undecided", "the check crashed")
     assert "Jane" not in gate.text
-    loans.log_holds(more=2, before=before)
+    loans.log_holds(more=3, before=before)
 
 
 def test_standard_output_is_json_alone_and_the_rest_goes_to_standard_error(loans: Loans) -> None:

@@ -32,6 +32,7 @@ RUN_HERE = (
     HOW_TO / "watch-the-registry.md",
     HOW_TO / "verify-without-us.md",
     HOW_TO / "write-a-check.md",
+    HOW_TO / "see-what-was-never-checked.md",
     ROOT / "docs" / "predicates" / "README.md",
 )
 
@@ -101,7 +102,17 @@ def test_the_tutorial_runs_as_it_is_written(tutorial: Tutorial) -> None:
     assert list(folder.glob("*/parity.html")), "a page for each check hangs on the version's run"
 
 
-@pytest.mark.parametrize("name", ["hook-mlflow", "keys-and-passphrases", "when-the-gate-says-no", "watch-the-registry"])
+AS_WRITTEN = (
+    "hook-mlflow",
+    "keys-and-passphrases",
+    "when-the-gate-says-no",
+    "watch-the-registry",
+    "see-what-was-never-checked",
+)
+"""How-tos that run on the tutorial's project as they stand."""
+
+
+@pytest.mark.parametrize("name", AS_WRITTEN)
 def test_a_how_to_runs_as_it_is_written(name: str, tutorial: Tutorial, tmp_path: Path) -> None:
     run(tutorial, tmp_path, HOW_TO / f"{name}.md")
 
@@ -188,7 +199,7 @@ def test_an_export_verifies_without_us(export: tuple[Run, Path]) -> None:
     done, _folder = export
     done.hold()
     assert "Verified OK" in done.said[1]
-    assert "9 leaves, the newest is sha256:" in done.said[2]
+    assert "11 leaves, the newest is sha256:" in done.said[2]
 
 
 def sh(text: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -14,11 +14,13 @@ from sqlalchemy import create_engine, select
 
 from aims_mlops import wiring
 from aims_mlops.adapters.sql_tables import ENVELOPE
-from aims_mlops.api import ApplyReport, Flip, Trouble, Verification
+from aims_mlops.api import ApplyReport, CoverageReport, Flip, SystemCoverage, Trouble, Verification, VersionCoverage
+from aims_mlops.api.covering import VersionId
 from aims_mlops.api.waiving import NEXT
 from aims_mlops.cli import cli
 from aims_mlops.config.grammar import BUILT_IN, CheckEntry, MonitorEntry
 from aims_mlops.errors import ExitCode
+from aims_mlops.evidence.coverage import Standing, cover
 from aims_mlops.evidence.log import Head, Leaf
 from aims_mlops.evidence.statement import KINDS
 from aims_mlops.evidence.waiver_body import ACTS, Refused
@@ -27,13 +29,14 @@ from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.views.applying import apply_wire
+from aims_mlops.views.covering import coverage_wire
 from aims_mlops.views.verification import verification_wire
 from aims_mlops.views.waiving import waivers_wire
 from aims_mlops.views.wire import check_report
 from aims_mlops.views.wire import decision as decision_wire
 from docs import generate
 from tests.api.configurations import bundle, load
-from tests.builders import CHAMPION, NOW, failing, record, version, waiver_answer, waiver_request
+from tests.builders import CHAMPION, NOW, failing, policy, record, version, waiver_answer, waiver_request
 from tests.docs.blocks import ROOT, documents, name_of
 from tests.docs.conftest import Tutorial
 from tests.unit.views import examples
@@ -163,6 +166,17 @@ def test_each_field_of_the_answers_has_a_row() -> None:
     assert all(f"`{word.value}`" in read(page) for words in (Outcome, Verdict) for word in words)
 
 
+def test_each_field_of_the_ledger_has_a_row() -> None:
+    named = VersionId("default", "income", "3", version().created_at)
+    row = VersionCoverage(named, None, (), cover(policy(), ()))
+    wire = coverage_wire(CoverageReport((SystemCoverage("income", policy().digest, (row,)),)))
+    (one,) = wire["systems"]
+    (told,) = one["versions"]
+    fields = set(wire) | set(one) | set(told) | set(told["requirements"][0])
+    assert fields == rows(REFERENCE / "json.md", "aims.coverage/1")
+    assert all(f"`{word.value}`" in read(REFERENCE / "json.md") for word in Standing)
+
+
 def test_each_field_of_an_applied_configuration_has_a_row() -> None:
     standing = Flip(version(), CHAMPION, None, None)
     packed = bundle()
@@ -219,4 +233,4 @@ def test_each_field_of_the_statements_of_the_tutorial_has_a_row(tutorial: Tutori
         body = statement["predicate"]
         assert set(body["header"]) == rows(PREDICATES / "README.md", "The header")
         assert set(body) - {"header"} == rows(PREDICATES / f"{kind}.md")
-    assert kinds == {"check-result", "gate-decision", "promotion"}
+    assert kinds == {"intent", "check-result", "gate-decision", "promotion"}

@@ -34,11 +34,11 @@ def test_check_gate_and_verify_with_the_evidence_in_postgresql(income: Income, d
     allowed = income.aims("gate", "income/2", "--to", "champion", AIMS_STORE=database)
     assert allowed.stdout.rstrip().endswith("income/2: allowed for champion")
     verified = income.aims("evidence", "verify", "income/2", AIMS_STORE=database)
-    assert "verified: 6 leaves walked, 6 statements opened" in verified.stdout
+    assert "verified: 7 leaves walked, 7 statements opened" in verified.stdout
 
     engine = create_engine(make_url(database).set(drivername="postgresql+psycopg"))
     with engine.begin() as connection:
-        connection.execute(text("delete from aims_leaf where seq = 5"))
+        connection.execute(text("delete from aims_leaf where seq = 6"))
     engine.dispose()
     cut = income.aims("evidence", "verify", AIMS_STORE=database, expect=3)
     assert "its tail is cut off" in cut.stdout
