@@ -6,17 +6,21 @@ import logging
 import pickle
 import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from aims_mlops.adapters import key_backends
 from aims_mlops.adapters.key_files import new_key, read_public_key
 from aims_mlops.adapters.key_uris import parse_uri
+from aims_mlops.adapters.signers import choose_signer
 from aims_mlops.adapters.uri_signer import UriSigner, add_key
 from aims_mlops.errors import ExitCode, SigningError, UsageError
 from aims_mlops.evidence.envelope import verify_signature
+from aims_mlops.model.register import Person, Project
 from tests.adapters.tokens import ED25519, OTHER, P256, P384, RSA, Token, shared_token
 
 pytestmark = pytest.mark.xdist_group("token")
@@ -180,6 +184,37 @@ def test_without_the_name_of_the_library_nothing_is_loaded(
     monkeypatch.delenv("PYKCS11LIB")
     with pytest.raises(SigningError, match="PYKCS11LIB environment variable must be set"):
         signer(tmp_path, token).sign(b"x")
+
+
+def test_the_folder_of_a_servers_keys_may_hold_a_reference(
+    token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIMS_KEY_PASSPHRASE", token.pin)
+    enrolled(tmp_path / "srv", token)
+    key = read_public_key(tmp_path / "srv" / "pipeline.pub.pem")
+    given = Project(tmp_path / "aims.yaml", "Example", "", (Person("pipeline", "Pipeline", keys=(key,)),), ())
+    made = choose_signer(given, tmp_path / "srv", person="pipeline")
+    assert verify_signature(key, made.sign(b"rehearsal"), b"rehearsal")
+
+
+def test_a_person_at_a_terminal_is_asked_for_the_pin_by_its_name(
+    token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AIMS_KEY_PASSPHRASE", "AIMS_KEY_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    enrolled(tmp_path / "keys", token)
+    key = read_public_key(tmp_path / "keys" / "pipeline.pub.pem")
+    given = Project(tmp_path / "aims.yaml", "Example", "", (Person("pipeline", "Pipeline", keys=(key,)),), ())
+    asked: list[str] = []
+
+    def prompt(text: str) -> str:
+        asked.append(text)
+        return token.pin
+
+    assert verify_signature(key, choose_signer(given, person="pipeline", prompt=prompt).sign(b"x"), b"x")
+    assert asked == ["PIN of the key of pipeline"]
 
 
 def test_threads_sign_with_one_token_without_logging_each_other_out(token: Token, tmp_path: Path) -> None:

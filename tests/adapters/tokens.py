@@ -70,13 +70,19 @@ def shared_token() -> Token:
     return make_token(folder / "softhsm", P256, P384, RSA, ED25519, OTHER)
 
 
-def make_token(folder: Path, *numbers: int) -> Token:
-    """Make a token with these keys; skip where SoftHSM is not installed, or fail where servers are demanded."""
+def softhsm() -> str:
+    """Where SoftHSM's library is; skip where it or a tool is not installed, or fail where servers are demanded."""
     library = next((path for path in _LIBRARIES if Path(path).exists()), None)
     if library is None or not (shutil.which("softhsm2-util") and shutil.which("pkcs11-tool")):
         if os.environ.get("AIMS_REQUIRE_SERVERS") == "1":
             pytest.fail("AIMS_REQUIRE_SERVERS=1, but softhsm2 and opensc are not installed")
         pytest.skip("softhsm2 and opensc are not installed")
+    return library
+
+
+def make_token(folder: Path, *numbers: int) -> Token:
+    """Make a token with these keys; skip where SoftHSM is not installed, or fail where servers are demanded."""
+    library = softhsm()
     (folder / "tokens").mkdir(parents=True)
     settings = f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
     (folder / "softhsm2.conf").write_text(settings)
