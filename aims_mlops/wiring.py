@@ -145,11 +145,24 @@ def new_key(of: Project, person: str, *, algorithm: Literal["ecdsa-p256", "ed255
     from aims_mlops.adapters.passphrases import read_passphrase
     from aims_mlops.adapters.signers import keys_folder
 
+    _must_name(of, person)
+    passphrase = read_passphrase(person, prompt=_ask_twice)
+    return make(keys_folder(of), person, passphrase=passphrase, algorithm=algorithm)
+
+
+def add_key(of: Project, person: str, uri: str) -> tuple[Path, Path, str]:
+    """Enrol a person's key that exists elsewhere; return its reference, its public file, and the URI written."""
+    from aims_mlops.adapters.signers import add_key as add
+    from aims_mlops.adapters.signers import keys_folder
+
+    _must_name(of, person)
+    return add(keys_folder(of), person, uri, prompt=_ask)
+
+
+def _must_name(of: Project, person: str) -> None:
     if of.person(person) is None:
         people = ", ".join(someone.id for someone in of.people) or "nobody"
         raise UsageError(f"aims.yaml names no person {person!r}", hint=f"it names {people}")
-    passphrase = read_passphrase(person, prompt=_ask_twice)
-    return make(keys_folder(of), person, passphrase=passphrase, algorithm=algorithm)
 
 
 def list_keys(of: Project) -> tuple[KeyRow, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,11 @@ def public_path(folder: Path, person: str) -> Path:
     return folder / f"{person}.pub.pem"
 
 
+def reference_path(folder: Path, person: str) -> Path:
+    """Where it is said, by URI, that a person's private key lies somewhere else."""
+    return folder / f"{person}.uri"
+
+
 def new_key(folder: Path, person: str, *, passphrase: bytes, algorithm: Algorithm = "ecdsa-p256") -> tuple[Path, Path]:
     """Make a key pair for a person and return the paths of its private and its public file.
 
@@ -47,26 +53,38 @@ def new_key(folder: Path, person: str, *, passphrase: bytes, algorithm: Algorith
     Raises `UsageError` for a name that is not an id or is taken, and `SigningError` for an empty passphrase or a
     folder that cannot be written. Not checked: whether aims.yaml knows the person.
     """
+    refuse_other_names(person)
+    if not passphrase:
+        raise SigningError("an empty passphrase protects nothing", hint="choose a passphrase and repeat")
+    private, public = private_path(folder, person), public_path(folder, person)
+    refuse_taken(private, public, reference_path(folder, person))
+    key: _PrivateKey = (
+        ec.generate_private_key(ec.SECP256R1()) if algorithm == "ecdsa-p256" else ed25519.Ed25519PrivateKey.generate()
+    )
+    with keys_folder_ready(folder):
+        _write_pair(key, private, public, passphrase=passphrase)
+    return private, public
+
+
+def refuse_other_names(person: str) -> None:
+    """Raise `UsageError` for a name that is not an id, and so might lead out of the folder."""
     if not _PERSON.match(person):
         raise UsageError(
             f"{person!r} is not an id", hint="use the person's id in aims.yaml: a-z, 0-9, - and _, e.g. income-owner"
         )
-    if not passphrase:
-        raise SigningError("an empty passphrase protects nothing", hint="choose a passphrase and repeat")
-    private, public = private_path(folder, person), public_path(folder, person)
-    _refuse_taken(private, public)
-    key: _PrivateKey = (
-        ec.generate_private_key(ec.SECP256R1()) if algorithm == "ecdsa-p256" else ed25519.Ed25519PrivateKey.generate()
-    )
+
+
+@contextmanager
+def keys_folder_ready(folder: Path) -> Iterator[None]:
+    """Make the folder and its `.gitignore`, let the block write there; raise `SigningError` where that fails."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _ignore_private_files(folder / ".gitignore")
-        _write_pair(key, private, public, passphrase=passphrase)
+        yield
     except OSError as error:
         raise SigningError(
             f"the key cannot be written in {folder}: {error.strerror}", hint="see that the folder can be written"
         ) from error
-    return private, public
 
 
 def _write_pair(key: _PrivateKey, private: Path, public: Path, *, passphrase: bytes) -> None:
@@ -78,7 +96,8 @@ def _write_pair(key: _PrivateKey, private: Path, public: Path, *, passphrase: by
         raise
 
 
-def _refuse_taken(*paths: Path) -> None:
+def refuse_taken(*paths: Path) -> None:
+    """Raise `UsageError` where one of the names is taken, even by a link that leads nowhere."""
     for path in paths:
         if os.path.lexists(path):
             raise UsageError(
@@ -105,28 +124,35 @@ def read_public_key(path: Path) -> PublicKey:
         ) from error
     except (OSError, ValueError) as error:
         raise SigningError(f"{path} is not a public key in PEM form", hint="put the right file back") from error
-    if isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
-        algorithm = _algorithm(key)
-        if algorithm is not None:
-            return PublicKey(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), algorithm)
-    raise SigningError(
-        f"{path}: only ECDSA P-256 and Ed25519 keys can sign", hint="make another key: aims keys new PERSON"
-    )
+    known = known_key(key)
+    if known is None:
+        raise SigningError(
+            f"{path}: only ECDSA P-256 and Ed25519 keys can sign", hint="make another key: aims keys new PERSON"
+        )
+    return known
 
 
-def _algorithm(key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> Algorithm | None:
+def known_key(key: object) -> PublicKey | None:
+    """Return a public key of `cryptography` as ours; None for anything but ECDSA P-256 and Ed25519."""
     if isinstance(key, ed25519.Ed25519PublicKey):
-        return "ed25519"
-    return "ecdsa-p256" if isinstance(key.curve, ec.SECP256R1) else None
+        return PublicKey(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), "ed25519")
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return PublicKey(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), "ecdsa-p256")
+    return None
 
 
 class FileSigner:
     """`ports.Signer` with a private key in a file. The key is decrypted when something is first signed."""
 
-    def __init__(self, folder: Path, person: str, *, passphrase: Callable[[], bytes]) -> None:
-        """Take the folder of the key files and the person whose key it is; `passphrase` is asked at most once."""
+    def __init__(
+        self, folder: Path, person: str, *, passphrase: Callable[[], bytes], private: Path | None = None
+    ) -> None:
+        """Take the folder of the key files and the person whose key it is; `passphrase` is asked at most once.
+
+        `private` is where the private file lies, if not in the folder.
+        """
         self._person = person
-        self._private = private_path(folder, person)
+        self._private = private or private_path(folder, person)
         self._public = public_path(folder, person)
         self._passphrase = passphrase
         self._unlocked: _PrivateKey | None = None
@@ -157,28 +183,18 @@ class FileSigner:
         Raises `SigningError` where the key is missing, others can read it, the passphrase is wrong, or the private
         and the public file do not belong together.
         """
-        # The seam for keys in a KMS, an HSM or Vault: their signers have this same method.
         from securesystemslib.signer import CryptoSigner
 
         if self._unlocked is None:
             self._unlocked = self._unlock()
         return bytes.fromhex(CryptoSigner(self._unlocked).sign(message).signature)
 
-    def check_file(self) -> None:
+    def check(self) -> None:
         """Raise `SigningError` where the private file is missing or others can read it. Decrypts nothing."""
-        self._read()
-
-    def _read(self) -> bytes:
-        try:
-            return read_private(self._private)
-        except FileNotFoundError as error:
-            raise SigningError(
-                f"no private key of {self._person!r} at hand: {self._private} is missing",
-                hint=f"aims keys new {self._person}, or put the key file there",
-            ) from error
+        _read(self._private, self._person)
 
     def _unlock(self) -> _PrivateKey:
-        key = self._decrypt(self._read())
+        key = _decrypt(self._private, self._person, self._passphrase)
         spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         if spki != read_public_key(self._public).spki:
             raise SigningError(
@@ -188,22 +204,39 @@ class FileSigner:
         self._open_id = Digest.of(spki)
         return key
 
-    def _decrypt(self, content: bytes) -> _PrivateKey:
-        # PKCS#8 says by its label whether it is encrypted; that a passphrase is at hand must not decide it.
-        if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" not in content:
-            raise SigningError(
-                f"{self._private} is not a private key behind a passphrase (encrypted PKCS#8)",
-                hint=f"openssl pkcs8 -topk8 -v2 aes-256-cbc -in {self._private} -out NEW.pem, then put NEW.pem there",
-            )
-        try:
-            key = load_pem_private_key(content, self._passphrase())
-        except (ValueError, TypeError) as error:
-            raise SigningError(
-                f"{self._private}: wrong passphrase, or the file is damaged",
-                hint="see AIMS_KEY_PASSPHRASE, AIMS_KEY_PASSPHRASE_FILE or the keyring, or type it again",
-            ) from error
-        if isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) and _algorithm(key.public_key()):
-            return key
+
+def public_half(private: Path, person: str, *, passphrase: Callable[[], bytes]) -> PublicKey:
+    """Open a private file and return its public key; raise `SigningError` as signing does."""
+    key = known_key(_decrypt(private, person, passphrase).public_key())
+    assert key is not None, "no other kind is decrypted"
+    return key
+
+
+def _read(private: Path, person: str) -> bytes:
+    try:
+        return read_private(private)
+    except FileNotFoundError as error:
         raise SigningError(
-            f"{self._private}: only ECDSA P-256 and Ed25519 keys can sign", hint=f"aims keys new {self._person}"
+            f"no private key of {person!r} at hand: {private} is missing",
+            hint=f"aims keys new {person}, or put the key file there",
+        ) from error
+
+
+def _decrypt(private: Path, person: str, passphrase: Callable[[], bytes]) -> _PrivateKey:
+    content = _read(private, person)
+    # PKCS#8 says by its label whether it is encrypted; that a passphrase is at hand must not decide it.
+    if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" not in content:
+        raise SigningError(
+            f"{private} is not a private key behind a passphrase (encrypted PKCS#8)",
+            hint=f"openssl pkcs8 -topk8 -v2 aes-256-cbc -in {private} -out NEW.pem, then put NEW.pem there",
         )
+    try:
+        key = load_pem_private_key(content, passphrase())
+    except (ValueError, TypeError) as error:
+        raise SigningError(
+            f"{private}: wrong passphrase, or the file is damaged",
+            hint="see AIMS_KEY_PASSPHRASE, AIMS_KEY_PASSPHRASE_FILE or the keyring, or type it again",
+        ) from error
+    if isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) and known_key(key.public_key()):
+        return key
+    raise SigningError(f"{private}: only ECDSA P-256 and Ed25519 keys can sign", hint=f"aims keys new {person}")

@@ -20,8 +20,10 @@ Prompt = Callable[[str], str]
 _HINT = "set AIMS_KEY_PASSPHRASE, name a file (mode 0600) in AIMS_KEY_PASSPHRASE_FILE, or put it into the keyring"
 
 
-def read_passphrase(person: str, *, prompt: Prompt | None = None) -> bytes:
+def read_passphrase(person: str, *, prompt: Prompt | None = None, word: str = "passphrase") -> bytes:
     """Return the passphrase of a person's key: from AIMS_KEY_PASSPHRASE, a file, the keyring, or a prompt.
+
+    `word` says what is asked for where it is not a passphrase: the PIN of a token comes from the same places.
 
     The first source that is there counts, and a wrong or empty one is not passed over. The prompt is used only where
     standard input is a terminal. Raises `SigningError` where there is none.
@@ -33,8 +35,9 @@ def read_passphrase(person: str, *, prompt: Prompt | None = None) -> bytes:
     if (kept := _from_keyring(person)) is not None:
         return _not_empty(kept.encode(), f"the keyring's entry {SERVICE}/{person}")
     if prompt is not None and sys.stdin is not None and sys.stdin.isatty():
-        return _not_empty(prompt(f"Passphrase of the key of {person}").encode(), "the passphrase")
-    raise SigningError(f"no passphrase for the key of {person!r}, and no terminal to ask at", hint=_HINT)
+        # Not capitalize(), which would write "Pin".
+        return _not_empty(prompt(f"{word[0].upper()}{word[1:]} of the key of {person}").encode(), f"the {word}")
+    raise SigningError(f"no {word} for the key of {person!r}, and no terminal to ask at", hint=_HINT)
 
 
 def _not_empty(passphrase: bytes, source: str) -> bytes:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aims_mlops.adapters.key_files import FileSigner, private_path, public_path, read_public_key
+from aims_mlops.adapters.key_files import FileSigner, private_path, public_path, read_public_key, reference_path
+from aims_mlops.adapters.key_uris import read_reference
 from aims_mlops.adapters.passphrases import Prompt, read_passphrase
+from aims_mlops.adapters.uri_signer import UriSigner
+from aims_mlops.adapters.uri_signer import add_key as enrol
 from aims_mlops.errors import SigningError
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import Project, PublicKey
@@ -16,13 +19,19 @@ from aims_mlops.model.register import Project, PublicKey
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """One public key: whose it is, whether aims.yaml lists it, and whether its private file is here."""
+    """One public key: whose it is, whether aims.yaml lists it, and where its private half is."""
 
     person: str
     algorithm: str
     key_id: Digest
-    private: bool
+    where: str
+    """The private file beside the public one, or the URI that stands there; empty where neither is here."""
     listed: bool
+
+    @property
+    def private(self) -> bool:
+        """Whether one can try to sign with it here."""
+        return bool(self.where)
 
 
 def keys_folder(project: Project) -> Path:
@@ -32,13 +41,14 @@ def keys_folder(project: Project) -> Path:
 
 def choose_signer(
     project: Project, folder: Path | None = None, *, person: str | None = None, prompt: Prompt | None = None
-) -> FileSigner:
+) -> FileSigner | UriSigner:
     """Return the signer of this run; its key stays locked until it signs.
 
     The person is the one named (`--as`), else AIMS_SIGNER, else `signer:` in aims.yaml, else the only one whose
-    private key is in `folder` (default: `keys_folder`). No other key ever stands in for the chosen one. Raises
-    `SigningError` where nobody or nobody known is chosen, the private key is missing or readable by others, or its
-    public half is not among the person's keys in aims.yaml.
+    private key is in `folder` (default: `keys_folder`), or has a reference there that says by URI where it is. No
+    other key ever stands in for the chosen one. Raises `SigningError` where nobody or nobody known is chosen, the
+    private key is missing, in two places, or readable by others, or its public half is not among the person's keys in
+    aims.yaml.
     """
     where = folder or keys_folder(project)
     chosen = person or os.environ.get("AIMS_SIGNER") or project.signer or _only_one(where)
@@ -48,8 +58,8 @@ def choose_signer(
         raise SigningError(
             f"aims.yaml names no person {chosen!r}", hint=f"it names {people}: use one, or add {chosen!r} to `people:`"
         )
-    signer = FileSigner(where, chosen, passphrase=partial(read_passphrase, chosen, prompt=prompt))
-    signer.check_file()
+    signer = _signer(where, chosen, prompt)
+    signer.check()
     if signer.key_id not in {key.id for key in known.keys}:
         raise SigningError(
             f"{public_path(where, chosen)} is not among the keys that aims.yaml lists for {chosen!r}",
@@ -61,8 +71,8 @@ def choose_signer(
 def list_keys(project: Project, folder: Path | None = None) -> tuple[KeyRow, ...]:
     """Return the keys that aims.yaml lists, person by person, then those in the folder that it does not list.
 
-    `private` means that the private file lies beside the public one; that both belong together shows when it signs.
-    Raises `SigningError` for a public file that is not a key.
+    `where` tells what lies beside the public file; that both belong together shows when it signs.
+    Raises `SigningError` for a public file that is not a key, and for a reference that is not a URI.
     """
     where = folder or keys_folder(project)
     here = {path.name.removesuffix(".pub.pem"): read_public_key(path) for path in sorted(where.glob("*.pub.pem"))}
@@ -70,7 +80,7 @@ def list_keys(project: Project, folder: Path | None = None) -> tuple[KeyRow, ...
     others = [(person, key) for person, key in here.items() if (person, key) not in listed]
 
     def row(person: str, key: PublicKey, *, in_yaml: bool) -> KeyRow:
-        private = here.get(person) == key and private_path(where, person).exists()
+        private = _private_half(where, person, project.root) if here.get(person) == key else ""
         return KeyRow(person, key.algorithm, key.id, private, in_yaml)
 
     return (
@@ -79,8 +89,40 @@ def list_keys(project: Project, folder: Path | None = None) -> tuple[KeyRow, ...
     )
 
 
+def add_key(folder: Path, person: str, uri: str, *, prompt: Prompt | None = None) -> tuple[Path, Path, str]:
+    """Enrol a person's key that exists elsewhere, as `uri_signer.add_key`; a secret is asked for as in signing."""
+    return enrol(folder, person, uri, secret=partial(read_passphrase, person, prompt=prompt, word=_word(uri)))
+
+
+def _word(uri: str) -> str:
+    return "PIN" if uri.startswith("hsm:") else "passphrase"
+
+
+def _signer(folder: Path, person: str, prompt: Prompt | None) -> FileSigner | UriSigner:
+    private, reference = private_path(folder, person), reference_path(folder, person)
+    if not os.path.lexists(reference):
+        return FileSigner(folder, person, passphrase=partial(read_passphrase, person, prompt=prompt))
+    if os.path.lexists(private):
+        raise SigningError(
+            f"two private keys of {person!r}, and nothing says which: {private} and {reference}",
+            hint="move the one away that is not to sign",
+        )
+    uri = read_reference(reference)
+    secret = partial(read_passphrase, person, prompt=prompt, word=_word(uri.text))
+    if uri.kind.scheme == "file":
+        return FileSigner(folder, person, passphrase=secret, private=uri.file(folder))
+    return UriSigner(folder, person, uri, secret=secret)
+
+
+def _private_half(folder: Path, person: str, root: Path) -> str:
+    private, reference = private_path(folder, person), reference_path(folder, person)
+    found = [str(private.relative_to(root) if private.is_relative_to(root) else private)] if private.exists() else []
+    return ", ".join(found + ([str(read_reference(reference))] if reference.exists() else []))
+
+
 def _only_one(folder: Path) -> str:
-    people = sorted(path.name.removesuffix(".pem") for path in folder.glob("*.pem") if not path.match("*.pub.pem"))
+    names = {path.stem for path in folder.glob("*.pem") if not path.match("*.pub.pem")}
+    people = sorted(names | {path.stem for path in folder.glob("*.uri")})
     if len(people) == 1:
         return people[0]
     if not people:

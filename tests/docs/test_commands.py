@@ -13,6 +13,7 @@ import pytest
 
 from aims_mlops.adapters.key_files import FileSigner, new_key
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
+from tests.adapters.tokens import softhsm
 from tests.docs.blocks import ROOT, Block, blocks, commands, documents, name_of, steps
 from tests.docs.conftest import TUTORIAL, Run, Tutorial, run_document
 from tests.e2e.conftest import Income
@@ -24,6 +25,7 @@ RUN_HERE = (
     TUTORIAL,
     HOW_TO / "hook-mlflow.md",
     HOW_TO / "keys-and-passphrases.md",
+    HOW_TO / "keys-in-hsm-or-kms.md",
     HOW_TO / "claim-a-model.md",
     HOW_TO / "apply-a-policy.md",
     HOW_TO / "when-the-gate-says-no.md",
@@ -115,6 +117,11 @@ AS_WRITTEN = (
 @pytest.mark.parametrize("name", AS_WRITTEN)
 def test_a_how_to_runs_as_it_is_written(name: str, tutorial: Tutorial, tmp_path: Path) -> None:
     run(tutorial, tmp_path, HOW_TO / f"{name}.md")
+
+
+def test_a_key_in_a_token_signs_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    softhsm()
+    run(tutorial, tmp_path, HOW_TO / "keys-in-hsm-or-kms.md")
 
 
 def test_the_pipeline_runs_as_it_is_written_and_reads_the_verdict(tutorial: Tutorial, tmp_path: Path) -> None:
