@@ -160,7 +160,7 @@ def test_a_requirement_is_waived_as_it_is_written(tutorial: Tutorial, tmp_path: 
     person, trust = (part.partition("\n")[2].rstrip("\n") for part in shown.split("\n\n"))
     aims = project.folder / "aims.yaml"
     text = aims.read_text().replace("people:\n", f"people:\n{person}\n").replace("trust:  ", f"trust:\n{trust}  ", 1)
-    aims.write_text(text.replace("{max: 0.10}", "{max: 0.001}"))
+    aims.write_text(text.replace("{min: 0.75}", "{min: 0.999}"))
     run_document(page, project, tmp_path / "out").hold()
 
 
