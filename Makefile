@@ -61,6 +61,7 @@ lock: $(STAMP) ## write the hashed locks anew
 	@$(BIN)/uv pip compile --quiet pyproject.toml --extra all --group dev $(LOCK) -o requirements.lock
 	@$(BIN)/uv pip compile --quiet pyproject.toml $(LOCK) -o requirements-client.lock
 	@echo 'uv>=0.9' | $(BIN)/uv pip compile --quiet - $(LOCK) -o requirements-tools.lock
+	@$(BIN)/uv pip compile --quiet --group fuzz $(LOCK) -o requirements-fuzz.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
