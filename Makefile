@@ -10,7 +10,7 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test bench check format lint types imports docs lock clean
+.PHONY: help dev demo test bench fuzz check format lint types imports docs lock clean
 
 help: ## print this
 	@$(PYTHON) -c "import re; [print(f'  make {n:8} {t}') for n, t in re.findall(r'(?m)^([a-z-]+):.*## (.*)', open('Makefile').read())]"
@@ -34,6 +34,11 @@ test: $(STAMP) ## run the tests
 
 bench: $(STAMP) ## what a promotion costs; with PostgreSQL where AIMS_TEST_POSTGRES names a server
 	@$(BIN)/python benchmarks/promotion.py
+
+SECONDS ?= 20
+fuzz: $(STAMP) ## attack every parser of foreign bytes, for 20 seconds or SECONDS=60
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements-fuzz.lock 2>/dev/null || echo "atheris has no wheel for this machine: Hypothesis alone"
+	@$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 check: $(STAMP) format-check lint types imports test ## format, lint, types, import contracts, tests (docs among them)
 

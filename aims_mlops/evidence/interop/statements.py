@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from aims_mlops.errors import VerificationError
+from aims_mlops.errors import UsageError, VerificationError
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.envelope import PAYLOAD_TYPE
 from aims_mlops.evidence.record import Record
@@ -51,6 +51,6 @@ def reading(of: Record) -> Iterator[None]:
     """Turn a body of an unexpected shape into a `VerificationError`: a trusted key may have signed anything."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
         what = f"the {of.statement.kind} {of.payload.short} at leaf {of.seq} is ill-formed"
         raise VerificationError(f"{what} ({type(error).__name__}: {error})", hint="aims evidence show") from error

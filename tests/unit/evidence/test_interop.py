@@ -336,6 +336,7 @@ def test_what_judged_no_version_has_no_summary() -> None:
     [
         {"to": {"alias": "champion", "stage": "Production"}},
         {"to": None},
+        {"to": {"alias": None}},
         {"requirements": None},
         {"requirements": [{}]},
         {
@@ -344,7 +345,14 @@ def test_what_judged_no_version_has_no_summary() -> None:
             ]
         },
     ],
-    ids=["two targets", "no target", "no requirements", "an empty requirement", "an unknown status"],
+    ids=[
+        "two targets",
+        "no target",
+        "a target of no name",
+        "no requirements",
+        "an empty requirement",
+        "an unknown status",
+    ],
 )
 def test_an_ill_formed_decision_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(VerificationError, match=r"the gate-decision .* at leaf 7 is ill-formed"):
