@@ -12,7 +12,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test bench check format lint types imports docs lock clean
+.PHONY: help dev demo test bench fuzz check format lint types imports docs lock clean
 
 help: ## print this
 	@$(PYTHON) -c "import re; [print(f'  make {n:8} {t}') for n, t in re.findall(r'(?m)^([a-z-]+):.*## (.*)', open('Makefile').read())]"
@@ -36,6 +36,11 @@ test: $(STAMP) ## run the tests
 
 bench: $(STAMP) ## what a promotion costs; with PostgreSQL where AIMS_TEST_POSTGRES names a server
 	@$(BIN)/python benchmarks/promotion.py
+
+SECONDS ?= 20
+fuzz: $(STAMP) ## attack every parser of foreign bytes, for 20 seconds or SECONDS=60
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements-fuzz.lock 2>/dev/null || echo "atheris has no wheel for this machine: Hypothesis alone"
+	@$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 check: $(STAMP) format-check lint types imports test ## format, lint, types, import contracts, tests (docs among them)
 
@@ -63,6 +68,7 @@ lock: $(STAMP) ## write the hashed locks anew
 	@$(BIN)/uv pip compile --quiet pyproject.toml --extra all --group dev $(LOCK) -o requirements.lock
 	@$(BIN)/uv pip compile --quiet pyproject.toml $(LOCK) -o requirements-client.lock
 	@echo 'uv>=0.9' | $(BIN)/uv pip compile --quiet - $(LOCK) -o requirements-tools.lock
+	@$(BIN)/uv pip compile --quiet --group fuzz $(LOCK) -o requirements-fuzz.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 

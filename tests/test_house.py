@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("aims_mlops", "checks/aims_mlops_checks", "hooks/aims_mlops_hooks")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-LOCKS = ("requirements.lock", "requirements-client.lock", "requirements-tools.lock")
+LOCKS = ("requirements.lock", "requirements-client.lock", "requirements-tools.lock", "requirements-fuzz.lock")
 
 
 def tracked() -> list[Path]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 
 from aims_mlops.api.evidence import trust_of
+from aims_mlops.api.interop import converted
 from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.services import Services
@@ -17,12 +19,12 @@ from aims_mlops.model.register import PublicKey
 from aims_mlops.model.subject import ModelRef, ModelVersion
 
 
-def export(services: Services, ref: ModelRef, folder: Path) -> list[Path]:
+def export(services: Services, ref: ModelRef, folder: Path, *, forms: Iterable[str] = ()) -> list[Path]:
     """Write what is recorded about a version into a new folder, to be checked with openssl and sha256sum.
 
     Envelopes by digest, the manifest of what was checked last (`MODEL.sha256`; earlier ones under their digest), the
-    policy texts, the leaves, and the public keys. Refuses a folder that has anything in it, and a log that does not
-    hold: half of a record is none.
+    policy texts, the leaves, and the public keys; `forms` adds copies for other tools (see `interop`). Refuses a
+    folder that has anything in it, and a log that does not hold: half of a record is none.
     """
     version = services.registry.resolve(ref, services.store.registry_id())
     if folder.exists() and any(folder.iterdir()):
@@ -42,6 +44,7 @@ def export(services: Services, ref: ModelRef, folder: Path) -> list[Path]:
     for person in services.project.people:
         for key in person.keys:
             files[f"keys/{person.id}-{key.id.short}.pub.pem"] = _pem(key)
+    files |= converted(services, version, records, files, forms, pem=_pem)
     return [_write(folder / name, content) for name, content in files.items()]
 
 

@@ -11,6 +11,9 @@ import click
 from aims_mlops.cli.options import Settings, answer, output_options
 from aims_mlops.errors import ExitCode, worst_exit_code
 
+FORMS = ("test-result", "slsa-vsa", "model-signature", "sigstore")
+"""As `api.interop.FORMS` has them: `--help` loads no use case."""
+
 
 @click.group("evidence")
 def evidence_group() -> None:
@@ -107,11 +110,23 @@ def verify(
 @evidence_group.command("export")
 @click.argument("model")
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="A new or empty folder.")
+@click.option(
+    "--as",
+    "forms",
+    multiple=True,
+    type=click.Choice(FORMS),
+    help="Also in a form of other tools, signed by your key where it has to be signed anew; repeatable.",
+)
 @click.pass_obj
-def export(settings: Settings, model: str, folder: Path) -> None:
-    """Write MODEL's envelopes, manifest, policy and the public keys into a folder, to check with openssl."""
+def export(settings: Settings, model: str, folder: Path, forms: tuple[str, ...]) -> None:
+    """Write MODEL's envelopes, manifest, policy and the public keys into a folder, to check with openssl.
+
+    --as test-result and slsa-vsa: the newest result of each check as in-toto test-result, the newest decision about
+    each target as SLSA verification summary. --as model-signature: the files signed for OpenSSF's model_signing. --as
+    sigstore: each envelope as a Sigstore bundle too.
+    """
     from aims_mlops import api
     from aims_mlops.model.subject import ModelRef
 
-    for path in api.export(settings.services(), ModelRef.parse(model), folder):
+    for path in api.export(settings.services(), ModelRef.parse(model), folder, forms=forms):
         click.echo(path)

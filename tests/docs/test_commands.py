@@ -33,6 +33,7 @@ RUN_HERE = (
     HOW_TO / "gate-in-a-pipeline.md",
     HOW_TO / "watch-the-registry.md",
     HOW_TO / "verify-without-us.md",
+    HOW_TO / "use-with-other-tools.md",
     HOW_TO / "write-a-check.md",
     HOW_TO / "see-what-was-never-checked.md",
     ROOT / "docs" / "predicates" / "README.md",
@@ -46,6 +47,7 @@ ELSEWHERE = {
     "pip install 'aims-mlops[all]'": LOCKED,
     "pip install 'aims-mlops[fairness,server]'": LOCKED,
     "pip install 'aims-mlops[postgres]'": LOCKED,
+    "pip install 'aims-mlops[oms]'": LOCKED,
     "createdb aims": "needs a PostgreSQL server: tests/adapters make their databases themselves",
     "make demo": ".ci/run",
     "make test": ".ci/run",
@@ -207,6 +209,18 @@ def test_an_export_verifies_without_us(export: tuple[Run, Path]) -> None:
     done.hold()
     assert "Verified OK" in done.said[1]
     assert "11 leaves, the newest is sha256:" in done.said[2]
+
+
+def test_other_tools_are_used_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    needs_tools()
+    page, project = HOW_TO / "use-with-other-tools.md", copied(tutorial, tmp_path)
+    done = run_document(page, project, tmp_path / "out", left_out={"pip install 'aims-mlops[oms]'"})
+    done.hold()
+    results, downloaded = done.said[1], project.folder / "model"
+    assert '["PASSED",["demographic_parity_difference(sex)"],[]]' in results
+    assert '"MODEL_GATE_ALLOWED"' in results
+    assert (downloaded / "MLmodel").exists()
+    assert done.said[-1] == "Verified OK\n"
 
 
 def sh(text: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,104 @@
+"""What a value is held to after its bytes were taken: each raises `AssertionError` where a mutation was accepted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aims_mlops.errors import VerificationError
+from aims_mlops.evidence.canonical import canonical
+from aims_mlops.evidence.configuration import MAIN, Bundle, PolicyBody
+from aims_mlops.evidence.configuration import manifest as configuration_manifest
+from aims_mlops.evidence.envelope import Envelope, verify_signature
+from aims_mlops.evidence.log import Walk
+from aims_mlops.evidence.record import Record
+from aims_mlops.evidence.statement import Statement
+from aims_mlops.model.decision import Decision
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.register import PublicKey
+from fuzz.seeds import ENVELOPES, KEYS, LOG, NAMES, PAYLOADS, SIGNATURES, SIGNED_CONFIGURATIONS, YAML
+from tests.builders import MODEL_FILES, key
+
+
+def signed_by_nobody(_content: bytes, envelope: Envelope) -> None:
+    """An envelope opens with somebody's key only where its payload is one that was signed."""
+    assert envelope.payload in PAYLOADS or not envelope.open_with(KEYS), "a payload that nobody signed verifies"
+
+
+def one_statement(content: bytes, statement: Statement) -> None:
+    """Other bytes are another statement: no signature of a seed covers them, and nothing is lost in what is known."""
+    assert Statement.from_bytes(statement.to_bytes()) == statement, "read again, it is another statement"
+    for envelope in ENVELOPES:
+        moved = Envelope(content, envelope.signatures)
+        assert content in PAYLOADS or not moved.open_with(KEYS), "a signature covers a statement that nobody signed"
+
+
+def written_as_read(content: bytes, value: Any) -> None:
+    """There is one way to write a value: two different bytes are never the same value."""
+    assert value.to_bytes() == content, "the same value, written in another way"
+
+
+def whole_log(content: bytes, walked: Walk) -> None:
+    """A log without fault is the log that was written, leaf by leaf."""
+    assert walked.faults or tuple(content.split(b"\n")) == LOG.rows, "a log that nobody wrote holds"
+
+
+def the_same_envelope(content: bytes, opened: object) -> None:
+    """Beside its leaf, only the envelope that was appended is a record; everything else is a fault."""
+    assert not isinstance(opened, Record) or content in LOG.envelopes.values(), "another envelope stands for the leaf"
+
+
+def the_same_manifest(content: bytes, files: dict[str, str]) -> None:
+    """A manifest that is read is written back byte by byte."""
+    written = b"".join(f"{digest}  {path}\n".encode() for path, digest in files.items())
+    assert written == content, "the same files, written in another way"
+
+
+def made_of_its_files(_content: bytes, body: PolicyBody) -> None:
+    """A configuration's digest is that of its files, and aims.yaml is among them."""
+    assert Digest.of(configuration_manifest(body.files)) == body.configuration, "a digest of something else"
+    assert MAIN in body.files, "no aims.yaml"
+    assert PolicyBody.from_wire(json.loads(canonical(body.to_wire()))) == body, "read again, it is another body"
+
+
+def one_configuration(content: bytes, loaded: tuple[Bundle, Any]) -> None:
+    """Other bytes are another configuration: what administrators signed does not cover them."""
+    assert content in YAML or loaded[0].digest not in SIGNED_CONFIGURATIONS, "a configuration that nobody signed"
+
+
+def one_key(_content: bytes, enrolled: PublicKey) -> None:
+    """A key that reads is one that was meant, or one that no signature of theirs verifies with."""
+    for name in NAMES:
+        mine = enrolled.id == key(name).public.id
+        assert mine or not verify_signature(enrolled, SIGNATURES[name], b"message"), "another key verifies"
+
+
+def allowed_by_a_pass(_content: bytes, found: tuple[Statement, Decision]) -> None:
+    """The gate opens for a statement only where that says, of this check and these files, that it passed."""
+    statement, decision = found
+    if decision.allowed:
+        assert statement.body["outcome"] in ("passed", "warned"), "allowed by something that is no pass"
+        assert statement.body["check"]["id"] == "parity", "allowed by another check"
+        assert (statement.subject, statement.header.model, statement.header.version) == (MODEL_FILES, "income", "3")
+
+
+def no_better(_content: bytes, found: tuple[Statement, bytes]) -> None:
+    """What other tools read is never better than what was said, and never a statement of ours."""
+    statement, made = found
+    predicate = json.loads(made)["predicate"]
+    if statement.kind == "check-result":
+        assert predicate["result"] == {"passed": "PASSED", "warned": "WARNED"}.get(statement.body["outcome"], "FAILED")
+    elif predicate["verificationResult"] == "PASSED":
+        assert statement.body["verdict"] in ("allowed", "allowed_by_waiver"), "a denial passes"
+    try:
+        Statement.from_bytes(made)
+    except VerificationError:
+        return
+    raise AssertionError("it reads as a statement of ours")
+
+
+def nothing_stored(content: bytes, status: int) -> None:
+    """A server answers every body with a code of its own, and stores only what somebody signed."""
+    assert status < 500 or status == 503, f"the server answered {status}"
+    if status == 201:
+        assert Envelope.from_bytes(content).payload in PAYLOADS, "stored, and nobody signed it"

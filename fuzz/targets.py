@@ -1,0 +1,120 @@
+"""The table of parsers. Another one is another entry in `TARGETS`: its seeds, how it reads, and what it is held to."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aims_mlops import wiring
+from aims_mlops.api.evidence import says
+from aims_mlops.config import load_bundle
+from aims_mlops.config.keys import public_key
+from aims_mlops.errors import ConfigError, VerificationError
+from aims_mlops.evidence import manifest
+from aims_mlops.evidence.canonical import canonical, parse
+from aims_mlops.evidence.configuration import MAIN, Bundle, Pinned, PolicyBody
+from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.interop.in_toto_test_result import as_test_result
+from aims_mlops.evidence.interop.slsa_vsa import as_verification_summary, is_judgement
+from aims_mlops.evidence.log import Head, Leaf, walk
+from aims_mlops.evidence.record import open_leaf
+from aims_mlops.evidence.statement import Statement
+from aims_mlops.model.decision import Decision
+from aims_mlops.model.digest import Digest
+from fuzz import oracles, seeds
+from fuzz.target import Target
+from tests.builders import REGISTRY, ask, record
+
+# How bytes are read
+
+
+def _place(content: bytes) -> object:
+    return open_leaf(Leaf.from_bytes(seeds.LOG.rows[0]), content, seeds.TRUST)
+
+
+def _asked(content: bytes) -> tuple[Statement, Decision]:
+    statement = Statement.from_bytes(content)
+    if statement.kind not in ("check-result", "record"):
+        raise VerificationError("not asked of this one")
+    return statement, ask(record(statement))
+
+
+def _said(content: bytes) -> str:
+    return says(record(Statement.from_bytes(content)))
+
+
+def _exported(content: bytes) -> tuple[Statement, bytes]:
+    statement = Statement.from_bytes(content)
+    made = record(statement)
+    if statement.kind == "check-result":
+        return statement, as_test_result(made)
+    if statement.kind != "gate-decision" or not is_judgement(made):
+        raise VerificationError("not exported")
+    return statement, as_verification_summary(made)
+
+
+def _configured(content: bytes) -> tuple[Bundle, Any]:
+    packed = Bundle({**seeds.KEY_FILES, MAIN: content})
+    return packed, load_bundle(packed, wiring.checks())
+
+
+@cache
+def _client() -> Any:
+    from tests.api.world import World
+    from tests.serving import application
+
+    return application(World(Path(tempfile.mkdtemp(prefix="aims-fuzz-")))).test_client()
+
+
+def _handed_in(content: bytes) -> int:
+    client = _client()
+    asked = client.post("/aims/api/v1/envelope-digests", data=content, content_type="application/json").status_code
+    assert asked < 500, f"the server answered {asked}"
+    return int(client.post("/aims/api/v1/envelopes", data=content, content_type="application/json").status_code)
+
+
+TARGETS: Sequence[Target] = (
+    Target(
+        "envelope",
+        [e.to_bytes() for e in seeds.ENVELOPES],
+        Envelope.from_bytes,
+        hold=oracles.signed_by_nobody,
+        json=True,
+    ),
+    Target("statement", seeds.PAYLOAD_SEEDS, Statement.from_bytes, hold=oracles.one_statement, json=True),
+    Target("leaf", seeds.LOG.rows, Leaf.from_bytes, hold=oracles.written_as_read, json=True),
+    Target("head", [Head(0, Digest.of(b"x")).to_bytes()], Head.from_bytes, hold=oracles.written_as_read, json=True),
+    Target("pin", [seeds.PINNED.to_bytes()], Pinned.from_bytes, hold=oracles.written_as_read, json=True),
+    Target(
+        "log",
+        [b"\n".join(seeds.LOG.rows)],
+        lambda content: walk(content.split(b"\n"), registry_id=REGISTRY, head=seeds.LOG.head),
+        refusals=(),
+        hold=oracles.whole_log,
+    ),
+    Target(
+        "place",
+        [seeds.LOG.envelopes[Leaf.from_bytes(seeds.LOG.rows[0]).payload]],
+        _place,
+        (),
+        oracles.the_same_envelope,
+        json=True,
+    ),
+    Target("manifest", [seeds.FILES], manifest.parse, hold=oracles.the_same_manifest),
+    Target(
+        "policy",
+        [canonical(seeds.POLICY.to_wire())],
+        lambda content: PolicyBody.from_wire(parse(content, what="policy")),
+        hold=oracles.made_of_its_files,
+        json=True,
+    ),
+    Target("aims-yaml", seeds.YAML, _configured, (ConfigError,), oracles.one_configuration),
+    Target("public-key", list(seeds.KEY_FILES.values()), public_key, (ValueError,), oracles.one_key),
+    Target("gate", seeds.JUDGED, _asked, hold=oracles.allowed_by_a_pass, json=True),
+    Target("list", seeds.PAYLOAD_SEEDS, _said, json=True),
+    Target("other-tools", seeds.EXPORTED, _exported, hold=oracles.no_better, json=True),
+    Target("http", [e.to_bytes() for e in seeds.ENVELOPES], _handed_in, (), oracles.nothing_stored, json=True),
+)
