@@ -192,6 +192,19 @@ class Standing:
     target: Target
 
 
+class Witness(Protocol):
+    """Somebody outside who cosigns checkpoints of the log. Raises `CannotDecide` where it does not answer."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    def add_checkpoint(self, request: bytes) -> tuple[int, bytes]:
+        """Send a request of C2SP tlog-witness; return the status and the body of the answer."""
+        ...
+
+
 class Notifier(Protocol):
     """Tells people. Raises `NotifyError` where nobody could be told."""
 

@@ -3,13 +3,18 @@
 from aims_mlops.api.administering import ApplyReport, Flip, apply
 from aims_mlops.api.applying import Applied, AppliedConfiguration, NotApplied
 from aims_mlops.api.checking import check
+from aims_mlops.api.checkpointing import Checkpointed, checkpoint
 from aims_mlops.api.consuming import prove, verified_copy, verify_live
+from aims_mlops.api.cosigning import Cosigned, cosign_at
 from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
 from aims_mlops.api.freezing import newest_statement, protection, versions_with_evidence
 from aims_mlops.api.handing_in import Intake, NotAccepted, hand_in, keep_blob
 from aims_mlops.api.keeping import Gatekeeper
 from aims_mlops.api.known_log import KnownLog
+from aims_mlops.api.log_identity import identity
+from aims_mlops.api.log_proving import Proved, prove_logged
+from aims_mlops.api.log_verifying import LogVerification, verify_checkpoints
 from aims_mlops.api.promoting import gate, promote, promotion
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
@@ -22,12 +27,16 @@ __all__ = [
     "Applied",
     "AppliedConfiguration",
     "ApplyReport",
+    "Checkpointed",
+    "Cosigned",
     "Flip",
     "Gatekeeper",
     "Intake",
     "KnownLog",
+    "LogVerification",
     "NotAccepted",
     "NotApplied",
+    "Proved",
     "Row",
     "Server",
     "ServerGatekeeper",
@@ -39,9 +48,12 @@ __all__ = [
     "WatchReport",
     "apply",
     "check",
+    "checkpoint",
+    "cosign_at",
     "export",
     "gate",
     "hand_in",
+    "identity",
     "keep_blob",
     "list_evidence",
     "manifest",
@@ -51,12 +63,14 @@ __all__ = [
     "promotion",
     "protection",
     "prove",
+    "prove_logged",
     "refuse",
     "show",
     "system",
     "systems",
     "verified_copy",
     "verify",
+    "verify_checkpoints",
     "verify_live",
     "versions_with_evidence",
     "watch",

@@ -14,7 +14,7 @@ from aims_mlops.errors import ExitCode, NothingToDo, UsageError, VerificationErr
 from aims_mlops.evidence import manifest
 from aims_mlops.evidence.canonical import parse
 from aims_mlops.evidence.envelope import Envelope
-from aims_mlops.evidence.log import Fault, Head, walk
+from aims_mlops.evidence.log import Fault, Head, Leaf, walk
 from aims_mlops.evidence.predicates import target_text
 from aims_mlops.evidence.record import Record, Trust, open_leaf
 from aims_mlops.model.digest import Digest
@@ -152,6 +152,17 @@ def show(services: Services, text: str) -> dict[str, Any]:
 
     Raises `VerificationError` where it is not what was appended. Its signature is not checked here.
     """
+    leaf = find_leaf(services, text)
+    content = services.store.envelope(leaf.payload)
+    opened = open_leaf(leaf, content, trust_of(services))
+    if isinstance(opened, Fault) or content is None:
+        what = opened.what if isinstance(opened, Fault) else "it is gone"
+        raise VerificationError(f"the statement {leaf.payload.hex} does not hold: {what}", hint="aims evidence verify")
+    return parse(Envelope.from_bytes(content).payload, what="statement")
+
+
+def find_leaf(services: Services, text: str) -> Leaf:
+    """Return the leaf of one statement by the beginning of its digest; raise `UsageError` for none or several."""
     wanted = text.removeprefix("sha256:")
     if len(wanted) < _SHORTEST:
         raise UsageError(f"{text!r} is too short to name a statement", hint=f"give {_SHORTEST} digits or more")
@@ -160,12 +171,7 @@ def show(services: Services, text: str) -> dict[str, Any]:
         what = "no statement" if not found else f"{len(found)} statements"
         raise UsageError(f"{what} in the log with a digest that begins with {wanted}", hint="aims evidence list")
     (leaf,) = found.values()
-    content = services.store.envelope(leaf.payload)
-    opened = open_leaf(leaf, content, trust_of(services))
-    if isinstance(opened, Fault) or content is None:
-        what = opened.what if isinstance(opened, Fault) else "it is gone"
-        raise VerificationError(f"the statement {wanted} does not hold: {what}", hint="aims evidence verify")
-    return parse(Envelope.from_bytes(content).payload, what="statement")
+    return leaf
 
 
 def pin_head(services: Services) -> Head:

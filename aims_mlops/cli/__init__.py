@@ -16,6 +16,7 @@ from aims_mlops.cli.doctor import doctor_command
 from aims_mlops.cli.evidence import evidence_group
 from aims_mlops.cli.gate import gate_command, promote_command
 from aims_mlops.cli.keys import keys_group
+from aims_mlops.cli.log import log_group
 from aims_mlops.cli.options import Settings, exit_code_lines
 from aims_mlops.cli.server import server_command
 from aims_mlops.cli.systems import systems_group
@@ -64,6 +65,7 @@ for _command in (
     init_command,
     server_command,
     doctor_command,
+    log_group,
 ):
     cli.add_command(_command)
 
