@@ -31,6 +31,7 @@ RUN_HERE = (
     HOW_TO / "watch-the-registry.md",
     HOW_TO / "verify-without-us.md",
     HOW_TO / "write-a-check.md",
+    HOW_TO / "checkpoint-and-witness.md",
     ROOT / "docs" / "predicates" / "README.md",
 )
 
@@ -132,6 +133,16 @@ def test_a_policy_is_applied_as_it_is_written(tutorial: Tutorial, tmp_path: Path
     run_document(page, project, tmp_path / "out", before={commands(page)[0].command: edit}).hold()
     (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
     assert textwrap.indent(shown, "  ") in (project.folder / "aims.yaml").read_text()
+
+
+def test_a_log_is_signed_and_witnessed_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    page, project = HOW_TO / "checkpoint-and-witness.md", copied(tutorial, tmp_path)
+    (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
+    people, _, log = shown.removeprefix("people:\n").partition("log:\n")
+    file = project.folder / "aims.yaml"
+    text = file.read_text().replace("people:\n", f"people:\n{people}", 1)
+    file.write_text(f"{text}\nlog:\n{log}")
+    run_document(page, project, tmp_path / "out").hold()
 
 
 def test_a_check_of_ones_own_runs_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
