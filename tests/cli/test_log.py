@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from aims_mlops.adapters.stores import open_store
 from aims_mlops.evidence.log import Leaf
 from aims_mlops.evidence.log_proof import LogProof
 from aims_mlops.evidence.note import VerifierKey
-from tests.cli.loans import EARLIER, Loans
+from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.ports import Entry
+from tests.builders import result, signed
+from tests.cli.loans import AIMS_YAML, EARLIER, Loans
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +31,23 @@ log:
 
 signer: pipeline
 """
+
+
+@pytest.fixture
+def loans(tmp_path: Path) -> Loans:
+    """A project without any model: the log is what counts here."""
+    made = Loans(tmp_path / "project")
+    made.folder.mkdir()
+    made.write(AIMS_YAML)
+    store = open_store("sqlite:///aims.db", root=made.folder)
+    for number in range(EARLIER):
+        said = result(nonce=str(number), registry_id=store.registry_id())
+        envelope = signed(said)
+        store.append(
+            Entry(envelope.to_bytes(), envelope.payload_digest, predicate_type(said.kind), said.subject, model="income")
+        )
+    store.close()
+    return made
 
 
 def keep_a_log(loans: Loans) -> None:
