@@ -80,6 +80,8 @@ def tree_of(services: Services, walked: KnownWalk) -> Tree:
             if Digest.of(content) != known[place].digest:
                 raise VerificationError(f"leaf {place} changed while the log was read", hint=_LOOK)
         tree.add(merkle.leaf_hash(content))
+    if not walked.faults and tree.size != walked.size:
+        raise VerificationError(f"leaf {tree.size} was taken away while the log was read", hint=_LOOK)
     return tree
 
 

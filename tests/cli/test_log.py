@@ -106,6 +106,7 @@ def test_a_witness_in_a_process_of_its_own(loans: Loans) -> None:
     loans.aims("log", "witness", "--serve", "127.0.0.1:0", "--key", "audit", expect=2).says("--state")
     serve = ["log", "witness", "--serve", "127.0.0.1:0", "--state", "seen.json", "--key", "audit"]
     loans.aims(*serve, "--log", "no-key", expect=2).says("--log: 'no-key' is not a verifier key")
+    loans.aims("keys", "new", "pipeline", expect=0)
     loans.aims(*serve[:-1], "pipeline", "--log", key, expect=2).says(
         "'pipeline' cannot cosign as 'aims-witness/pipeline'"
     )
