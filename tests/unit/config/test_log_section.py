@@ -49,7 +49,7 @@ def test_all_of_it_is_read(read: Read, base: str) -> None:
             "this witness's key stands here already",
             id="a witness under two names",
         ),
-        pytest.param("{key: keeper, quorum: 0}", "quorum", id="a quorum of none"),
+        pytest.param("{key: keeper, quorum: 0}", "a number of at least 1", id="a quorum of none"),
         pytest.param(
             f"{{key: keeper, witnesses: ['{WITNESS}'], quorum: 2}}",
             "a quorum of 2 can never be reached with 1 known",

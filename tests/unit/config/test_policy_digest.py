@@ -100,7 +100,9 @@ def test_what_decides_changes_the_digest(read: Read, base: str, old: str, new: s
         pytest.param("record: [ann, ben]", "record: [ben, ann]", id="the order of people"),
         pytest.param('[loans, "loans-*"]', "[loans]", id="the models that are claimed"),
         pytest.param(
-            "signer: robot\n", "signer: robot\nlog: {key: ben, origin: example.org/log}\n", id="who signs the log"
+            "  robot: {name: Robot, kind: service}\n",
+            "  robot: {name: Robot, kind: service}\n  keeper: {name: K, kind: service}\nlog: {key: keeper}\n",
+            id="who signs the log",
         ),
     ],
 )
