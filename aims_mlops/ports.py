@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aims_mlops.evidence.log import Head, StoredLeaf
+from aims_mlops.evidence.merkle import Place
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import DatasetSpec
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target
@@ -133,6 +134,34 @@ class EvidenceStore(Protocol):
         """Return the digests of envelopes' bytes as they stand, by the digest of the payload: of these, or of all."""
         ...
 
+    def tiles(self, places: Collection[Place]) -> Mapping[Place, bytes]:
+        """Return the hashes of those of these full tiles of the Merkle tree that are kept. A view of the leaves."""
+        ...
+
+    def tile_roots(self, places: Collection[Place]) -> Mapping[Place, bytes]:
+        """Return the roots of those of these full tiles that are kept."""
+        ...
+
+    def tile_places(self) -> Collection[Place]:
+        """Return which full tiles are kept."""
+        ...
+
+    def checkpoints(self) -> Sequence[bytes]:
+        """Return the signed checkpoints kept with the log, as they stand, smallest first."""
+        ...
+
+    def keep_checkpoint(self, note: bytes, *, size: int) -> None:
+        """Keep a signed checkpoint with the log. Raises `StoreError`, and where a server keeps the log."""
+        ...
+
+    def last_checkpoint(self) -> bytes | None:
+        """Return the checkpoint kept outside the database; None where none was ever kept."""
+        ...
+
+    def pin_checkpoint(self, note: bytes) -> None:
+        """Keep exactly this checkpoint outside. Whoever calls it has compared it with the one before."""
+        ...
+
     def put_blob(self, content: bytes) -> Digest:
         """Keep bytes that a statement refers to by digest (a manifest, a policy's text)."""
         ...
@@ -161,6 +190,19 @@ class Standing:
 
     version: ModelVersion
     target: Target
+
+
+class Witness(Protocol):
+    """Somebody outside who cosigns checkpoints of the log. Raises `CannotDecide` where it does not answer."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    def add_checkpoint(self, request: bytes) -> tuple[int, bytes]:
+        """Send a request of C2SP tlog-witness; return the status and the body of the answer."""
+        ...
 
 
 class Notifier(Protocol):

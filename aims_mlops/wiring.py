@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aims_mlops.model.report import CheckReport
     from aims_mlops.model.serving import ServerOptions
     from aims_mlops.plugin import Check
-    from aims_mlops.ports import EvidenceStore, Notifier, Signer
+    from aims_mlops.ports import EvidenceStore, Notifier, Signer, Witness
 
 MEMORY_LIMIT = "1GB"
 """What the embedded engine may take before it spills to disk; AIMS_MEMORY_LIMIT sets another."""
@@ -353,6 +353,45 @@ def listener(address: str, secret_file: Path, delivered: Callable[[], None]) -> 
             hint=f"(umask 077; openssl rand -base64 32 > {secret_file}) makes one",
         ) from error
     return listening(parse_address(address), platform().webhook(secret.strip()), delivered)
+
+
+def witness(address: str) -> Witness:
+    """Return the witness at an address; raise `UsageError` for what is no address. Connects to nothing yet."""
+    from aims_mlops.adapters.witness_client import WitnessClient
+
+    return WitnessClient(address)
+
+
+def be_witness(
+    of: Project, person: str, *, name: str, state: Path, logs: Sequence[str], address: str
+) -> tuple[str, AbstractContextManager[int]]:
+    """Return the key by which a witness of ours is known, and a `with` that serves it and yields its port.
+
+    Raises `UsageError` for what is no verifier key or no address, `SigningError` for a key that cannot cosign.
+    """
+    import time
+
+    from aims_mlops.adapters.listener import parse_address
+    from aims_mlops.adapters.witness_server import WitnessService, witnessing
+    from aims_mlops.evidence.note import COSIGNATURE, VerifierKey
+
+    cosigner = signer(of, person)
+    found = of.person(person)
+    enrolled = [key for key in found.keys if key.id == cosigner.key_id] if found is not None else []
+    try:
+        known = [VerifierKey.parse(text) for text in logs]
+    except ValueError as error:
+        raise UsageError(f"--log: {error}", hint="aims log verify says the key of a log") from error
+    try:
+        key = VerifierKey(name, COSIGNATURE, enrolled[0])
+    except ValueError as error:
+        raise SigningError(f"{person!r} cannot cosign as {name!r}: {error}", hint=_COSIGNS.format(person)) from error
+    service = WitnessService(state, key=key, sign=cosigner.sign, logs=known, clock=time.time)
+    cosigner.sign(b"aims log witness")  # asks for the passphrase now, and not at the first request
+    return str(key), witnessing(parse_address(address), service, say)
+
+
+_COSIGNS = "aims keys new {} --ed25519, and a --name of one word without +"
 
 
 def say(text: str) -> None:

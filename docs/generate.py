@@ -44,6 +44,7 @@ SECTIONS = (
     ("The file", ""),
     ("organisation", "organisation."),
     ("people", "people.ID."),
+    ("log", "log."),
     ("A system", "systems.ID."),
     ("promotion", "systems.ID.promotion."),
     ("A dataset", "systems.ID.data.ID."),

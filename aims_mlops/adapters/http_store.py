@@ -16,12 +16,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from aims_mlops.adapters.checkpoint_file import CheckpointFile
 from aims_mlops.adapters.file_lock import explain_os_error, file_lock
 from aims_mlops.adapters.head_file import BEFORE_FIRST, HeadFile
 from aims_mlops.adapters.http_client import HttpClient, Login
-from aims_mlops.errors import StoreError, VerificationError
+from aims_mlops.errors import StoreError, UsageError, VerificationError
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.log import Head, StoredLeaf
+from aims_mlops.evidence.merkle import Place
 from aims_mlops.model.digest import Digest
 from aims_mlops.ports import Entry
 
@@ -56,6 +58,7 @@ class HttpEvidenceStore:
         name = re.sub(r"[^a-z0-9.]+", "-", self.place.lower())[:60]
         self._files = head_folder / f"{name}.{Digest.of(self.place.encode()).short}"
         self._head_file = HeadFile(self._files.with_name(self._files.name + ".head"))
+        self._checkpoint_file = CheckpointFile(self._files.with_name(self._files.name + ".checkpoint"))
         self.head_was_pinned_now = False
         """Whether this object took the log's head for true because this client had never seen one."""
 
@@ -158,6 +161,35 @@ class HttpEvidenceStore:
             return tuple(Digest(item) for item in found)
         except (TypeError, ValueError) as error:
             raise self._strange(error) from error
+
+    def tiles(self, places: Collection[Place]) -> Mapping[Place, bytes]:  # noqa: ARG002  # see below
+        """Return none: a server hands its leaves out, and this client makes the same hashes of them."""
+        return {}
+
+    tile_roots = tiles
+
+    def tile_places(self) -> Collection[Place]:
+        """Return none, likewise."""
+        return ()
+
+    def checkpoints(self) -> Sequence[bytes]:
+        """Return none: a server hands no checkpoints out; what this client keeps is `last_checkpoint`."""
+        return ()
+
+    def keep_checkpoint(self, note: bytes, *, size: int) -> None:  # noqa: ARG002  # never taken
+        """Raise `UsageError`: who keeps the log signs its checkpoints."""
+        raise UsageError(
+            f"{self.place} keeps the log, and whoever keeps it signs its checkpoints",
+            hint="run `aims log` with AIMS_STORE set to the server's own database; `aims log verify` works from here",
+        )
+
+    def last_checkpoint(self) -> bytes | None:
+        """Return the checkpoint that this client keeps; None where it keeps none."""
+        return self._checkpoint_file.read()
+
+    def pin_checkpoint(self, note: bytes) -> None:
+        """Keep exactly this checkpoint at this client. Whoever calls it has compared it with the one before."""
+        self._checkpoint_file.write(note)
 
     def put_blob(self, content: bytes) -> Digest:
         """Keep bytes by their digest; the same bytes again change nothing. Raises `StoreError`."""

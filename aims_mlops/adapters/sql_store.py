@@ -1,28 +1,27 @@
 """The evidence store in SQL: envelopes, and one chain of leaves over them, written by one transaction at a time.
 
 An append, in this order: the writers' turn is taken · the log is held against the head kept outside · leaf and
-envelope are inserted and committed together · the head outside moves forward. A crash in between leaves at worst a
-leaf that nobody was told of and a head that lags behind it; the next append of the same statement mends both.
+envelope are inserted, with the tile that they fill, and committed together · the head outside moves forward. A crash
+in between leaves at worst a leaf that nobody was told of and a head that lags behind it; the next append of the same
+statement mends both.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, inspect, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, insert, select
 
 from aims_mlops.adapters import sql_questions as sql
 from aims_mlops.adapters.head_file import BEFORE_FIRST, HeadFile
-from aims_mlops.adapters.sql_database import WRITES, Database
-from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF, META, METADATA, SCHEMA_VERSION
-from aims_mlops.errors import StoreError, VerificationError
+from aims_mlops.adapters.sql_database import Database
+from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF
+from aims_mlops.adapters.sql_tree import SqlTree
+from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.log import Head, Leaf, StoredLeaf, genesis
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.times import to_text
@@ -31,14 +30,9 @@ from aims_mlops.ports import Entry
 _log = logging.getLogger(__name__)
 
 _BATCH = 1000
-_ASKED = 500
-"""How many keys one question names: databases limit the parameters of a statement."""
-_LOOK = (
-    "`aims evidence verify` tells what is missing or changed; put the newest copy back: nothing is appended until then"
-)
 
 
-class SqlEvidenceStore:
+class SqlEvidenceStore(SqlTree):
     """`ports.EvidenceStore` over a database. Signatures and payloads are not looked at: bytes in, bytes out."""
 
     enforces = False
@@ -46,31 +40,10 @@ class SqlEvidenceStore:
 
     def __init__(self, database: Database) -> None:
         """Connect to nothing yet: the first write makes the tables, and a reader needs none."""
-        self._database = database
-        self._tables_seen = False
-        self._held = threading.local()
-        self._id_seen: str | None = None
+        super().__init__(database)
         self._before_append = select(*sql.BEFORE_APPEND.selected_columns, database.clock)
         self.head_was_pinned_now = False
         """Whether this object took the log's head for true because this host had never seen one."""
-
-    @property
-    def place(self) -> str:
-        """Where it is, for people; without password."""
-        return self._database.place
-
-    def registry_id(self) -> str:
-        """Return the registry's UUID; makes the store where there is none. Raises `StoreError`.
-
-        Read once, since it never changes: `head` and `append` refuse a store that says another one later.
-        """
-        if self._id_seen is not None and self._tables_seen and self._database.there():
-            return self._id_seen
-        with self._reading() as connection:
-            if connection is not None:
-                return self._registry_id(connection)
-        with self._writing() as connection:
-            return self._registry_id(connection)
 
     def append(self, entry: Entry) -> StoredLeaf:
         """Store envelope and leaf, then move the outside head; a payload that has a leaf already gets that one.
@@ -92,20 +65,10 @@ class SqlEvidenceStore:
                 if row[3] is None:
                     new = {"payload": str(entry.payload), "envelope": entry.envelope}
                     connection.execute(sql.NEW_ENVELOPE, new)
+                self._keep_tiles(connection, size=last.leaf.seq + 1)
         assert last is not None
         head_file.advance(Head(last.leaf.seq, last.digest))
         return stored
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Let what this thread reads inside the `with` go over one connection, each time in the newest state."""
-        with self._reading() as connection:
-            outer = getattr(self._held, "connection", None)
-            self._held.connection = connection
-            try:
-                yield
-            finally:
-                self._held.connection = outer
 
     def leaves(self, start: int = 0) -> Iterator[bytes]:
         """Yield the leaves' bytes from `start` on, as they stand. Ask for `head()` before, since a log may grow."""
@@ -209,96 +172,6 @@ class SqlEvidenceStore:
         """Hold a lock that other processes respect; `StoreError` when it cannot be had within 30 s. Not re-entrant."""
         return self._database.lock(name)
 
-    def close(self) -> None:
-        """Give the connections back. The store can be used again."""
-        self._database.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection | None]:
-        """Give a connection, or None where the store was never made."""
-        if (held := getattr(self._held, "connection", None)) is not None:
-            yield held
-            return
-        if not self._database.there():
-            yield None
-            return
-        with self._explained(), self._database.reading() as connection:
-            yield connection if self._made(connection) else None
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """Give the one writing transaction, in a store that has its tables."""
-        with self._explained():
-            if not (self._tables_seen and self._database.there()):
-                self._prepare()
-            engine = self._database.engine.execution_options(**{WRITES: True})
-            with engine.begin() as connection:
-                self._database.serialise(connection)
-                if not self._made(connection):
-                    self._make(connection)
-                yield connection
-
-    def _prepare(self) -> None:
-        self._tables_seen = False
-        with self._reading() as connection:
-            made = connection is not None
-        if not made:
-            self._database.prepare()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
-            raise self._database.explain(error) from error
-
-    def _rows(self, query: Select[Any], **values: str | int) -> Sequence[Any]:
-        with self._reading() as connection:
-            return () if connection is None else connection.execute(query, values).all()
-
-    def _asked(self, query: Select[Any], keys: Sequence[Any]) -> Iterator[Any]:
-        with self._reading() as connection:
-            for start in range(0, len(keys) if connection is not None else 0, _ASKED):
-                assert connection is not None
-                yield from connection.execute(query, {"asked": keys[start : start + _ASKED]}).all()
-
-    def _made(self, connection: Connection) -> bool:
-        if self._tables_seen:
-            return True
-        if not inspect(connection).has_table(META.name):
-            return False
-        version = connection.execute(select(META.c.value).where(META.c.key == "schema")).scalar()
-        if version != SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.place} has tables of version {version}, and this aims-mlops knows version {SCHEMA_VERSION}",
-                hint="pip install --upgrade aims-mlops",
-            )
-        self._tables_seen = True
-        return True
-
-    def _make(self, connection: Connection) -> None:
-        registry_id = str(uuid.uuid4())
-        kept = self._head_file(registry_id).read()
-        if kept is not None and kept.seq != BEFORE_FIRST:
-            raise self._broken(f"the log is gone, but leaf {kept.seq} of it was seen before")
-        METADATA.create_all(connection)
-        rows = [{"key": "registry_id", "value": registry_id}, {"key": "schema", "value": SCHEMA_VERSION}]
-        connection.execute(insert(META), rows)
-
-    def _registry_id(self, connection: Connection) -> str:
-        return self._said_id(connection.execute(sql.REGISTRY_ID).scalar())
-
-    def _said_id(self, value: object) -> str:
-        if value is None:
-            raise self._broken("the registry's id is gone")
-        if self._id_seen is not None and self._id_seen != str(value):
-            raise self._broken(f"the registry's id is {value} now, and was {self._id_seen}")
-        self._id_seen = str(value)
-        return self._id_seen
-
-    def _head_file(self, registry_id: str) -> HeadFile:
-        return HeadFile(self._database.head_path(registry_id))
-
     def _stored(self, content: Any) -> StoredLeaf | None:
         if content is None:
             return None
@@ -382,6 +255,3 @@ class SqlEvidenceStore:
             return Digest(value)
         except (TypeError, ValueError) as error:
             raise self._broken(f"the column payload of a leaf was changed ({error})") from error
-
-    def _broken(self, what: str) -> VerificationError:
-        return VerificationError(f"{self.place}: {what}", hint=_LOOK)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
 
 SCHEMA_VERSION = "1"
-"""Kept in `aims_meta`; a store with a later one is not touched."""
+"""Kept in `aims_meta`; a store with a later one is not touched.
+
+A table that an older aims-mlops can do without, as a view can be, came with no new number: it is made when it is first
+needed, and whoever does not know it goes on as before.
+"""
 
 METADATA = MetaData()
 
@@ -40,3 +44,22 @@ ENVELOPE = Table(
 BLOB = Table(
     "aims_blob", METADATA, Column("digest", Text, primary_key=True), Column("content", LargeBinary, nullable=False)
 )
+
+TILE = Table(
+    "aims_tile",
+    METADATA,
+    Column("level", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+)
+"""Full tiles of the Merkle tree (C2SP tlog-tiles) and their roots. A view: the leaves make it anew."""
+
+CHECKPOINT = Table(
+    "aims_checkpoint",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+)
+"""Signed checkpoints; one that was cosigned later stands there once more."""

@@ -3,7 +3,9 @@
 from aims_mlops.api.administering import ApplyReport, Flip, apply
 from aims_mlops.api.applying import Applied, AppliedConfiguration, NotApplied
 from aims_mlops.api.checking import check
+from aims_mlops.api.checkpointing import Checkpointed, checkpoint
 from aims_mlops.api.consuming import prove, verified_copy, verify_live
+from aims_mlops.api.cosigning import Cosigned, cosign_at
 from aims_mlops.api.covering import CoverageReport, SystemCoverage, VersionCoverage, coverage
 from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
@@ -11,6 +13,9 @@ from aims_mlops.api.freezing import newest_statement, protection, versions_with_
 from aims_mlops.api.handing_in import Intake, NotAccepted, hand_in, keep_blob
 from aims_mlops.api.keeping import Gatekeeper
 from aims_mlops.api.known_log import KnownLog
+from aims_mlops.api.log_identity import identity
+from aims_mlops.api.log_proving import Proved, prove_logged
+from aims_mlops.api.log_verifying import LogVerification, verify_checkpoints
 from aims_mlops.api.promoting import gate, promote, promotion
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
@@ -26,13 +31,17 @@ __all__ = [
     "Applied",
     "AppliedConfiguration",
     "ApplyReport",
+    "Checkpointed",
+    "Cosigned",
     "CoverageReport",
     "Flip",
     "Gatekeeper",
     "Intake",
     "KnownLog",
+    "LogVerification",
     "NotAccepted",
     "NotApplied",
+    "Proved",
     "Replay",
     "ReplayReport",
     "Row",
@@ -50,10 +59,13 @@ __all__ = [
     "apply",
     "approve_waiver",
     "check",
+    "checkpoint",
+    "cosign_at",
     "coverage",
     "export",
     "gate",
     "hand_in",
+    "identity",
     "keep_blob",
     "list_evidence",
     "list_waivers",
@@ -64,6 +76,7 @@ __all__ = [
     "promotion",
     "protection",
     "prove",
+    "prove_logged",
     "refuse",
     "replay",
     "request_waiver",
@@ -73,6 +86,7 @@ __all__ = [
     "systems",
     "verified_copy",
     "verify",
+    "verify_checkpoints",
     "verify_live",
     "versions_with_evidence",
     "watch",

@@ -170,6 +170,17 @@ def show(services: Services, text: str) -> dict[str, Any]:
 
     Raises `VerificationError` where it is not what was appended. Its signature is not checked here.
     """
+    leaf = find_leaf(services, text)
+    content = services.store.envelope(leaf.payload)
+    opened = open_leaf(leaf, content, trust_of(services))
+    if isinstance(opened, Fault) or content is None:
+        what = opened.what if isinstance(opened, Fault) else "it is gone"
+        raise VerificationError(f"the statement {leaf.payload.hex} does not hold: {what}", hint="aims evidence verify")
+    return parse(Envelope.from_bytes(content).payload, what="statement")
+
+
+def find_leaf(services: Services, text: str) -> Leaf:
+    """Return the leaf of one statement by the beginning of its digest; raise `UsageError` for none or several."""
     wanted = text.removeprefix("sha256:")
     if len(wanted) < _SHORTEST:
         raise UsageError(f"{text!r} is too short to name a statement", hint=f"give {_SHORTEST} digits or more")
@@ -178,12 +189,7 @@ def show(services: Services, text: str) -> dict[str, Any]:
         what = "no statement" if not found else f"{len(found)} statements"
         raise UsageError(f"{what} in the log with a digest that begins with {wanted}", hint="aims evidence list")
     (leaf,) = found.values()
-    content = services.store.envelope(leaf.payload)
-    opened = open_leaf(leaf, content, trust_of(services))
-    if isinstance(opened, Fault) or content is None:
-        what = opened.what if isinstance(opened, Fault) else "it is gone"
-        raise VerificationError(f"the statement {wanted} does not hold: {what}", hint="aims evidence verify")
-    return parse(Envelope.from_bytes(content).payload, what="statement")
+    return leaf
 
 
 def pin_head(services: Services) -> Head:

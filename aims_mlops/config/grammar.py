@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from aims_mlops.config.mistakes import choices
 from aims_mlops.errors import ConfigError
+from aims_mlops.evidence.note import COSIGNATURE, VerifierKey
 from aims_mlops.evidence.statement import KINDS
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.times import duration
@@ -101,6 +102,22 @@ def _control(text: str) -> str:
     return text
 
 
+def _vkey(text: str) -> str:
+    try:
+        key = VerifierKey.parse(text)
+    except ValueError as error:
+        raise _mistake(f"{error}", "a witness prints its key when it starts: NAME+ID+BASE64") from None
+    if key.kind != COSIGNATURE:
+        raise _mistake(f"{key.name} is not a witness's key: its type is 1", "a witness cosigns with a key of type 4")
+    return text
+
+
+def _origin(text: str) -> str:
+    if not text.isprintable() or "+" in text or len(text.split()) != 1:
+        raise _mistake(f"{text[:80]!r} is not an origin", "one word without +, e.g. example.org/aims-log")
+    return text
+
+
 def _scalar(value: Any) -> Any:
     if isinstance(value, dict | list):
         raise _mistake("expected one value of the label column", "write it as it stands in the data, e.g. 1 or '>50K'")
@@ -122,6 +139,10 @@ Control = Annotated[
 PinnedDigest = Annotated[
     str, AfterValidator(_digest), WithJsonSchema({"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"})
 ]
+VerifierKeyText = Annotated[
+    str, AfterValidator(_vkey), WithJsonSchema({"type": "string", "pattern": "^[^+ ]+[+][0-9a-f]{8}[+].+$"})
+]
+Origin = Annotated[str, AfterValidator(_origin), WithJsonSchema({"type": "string", "pattern": "^[^+ ]+$"})]
 Duration = Annotated[
     timedelta, BeforeValidator(_span), PlainSerializer(lambda span: span.total_seconds()), _DURATION_SCHEMA
 ]
@@ -262,6 +283,20 @@ class System(Section):
     """What is to be measured on live data."""
 
 
+class Log(Section):
+    """Who signs the log's checkpoints, and who witnesses them. Nothing of it decides about a promotion."""
+
+    key: PersonId
+    """The id of the person or service whose Ed25519 key signs checkpoints: one that signs nothing else."""
+    origin: Origin | None = None
+    """The log's name in its checkpoints, for ever: another origin is another log. By default `aims-mlops/` and the
+    registry's id, which no other log has; a name under a domain of yours reads better to a public witness."""
+    witnesses: tuple[VerifierKeyText, ...] = ()
+    """The keys of the witnesses that are trusted, as they print them: NAME+ID+BASE64."""
+    quorum: Annotated[int, Field(ge=1)] = 1
+    """How many of them must have cosigned a checkpoint before it is called witnessed."""
+
+
 class Aims(Section):
     """The whole of aims.yaml."""
 
@@ -282,6 +317,8 @@ class Aims(Section):
     """Who may sign what: kind of statement to ids of people. Who is not named is not trusted."""
     systems: dict[Id, System] = {}
     """The AI systems by id."""
+    log: Log | None = None
+    """Who signs the log's checkpoints, and who witnesses them."""
 
 
 class AnyCheck(CheckEntry):

@@ -25,6 +25,7 @@ def refer(tree: Tree, checks: CheckTypes) -> None:
     _promotions(tree)
     _champions(tree)
     _claims(tree)
+    _log(tree)
 
 
 def _people(tree: Tree) -> None:
@@ -43,6 +44,7 @@ def _people(tree: Tree) -> None:
 
 def _references(tree: Tree) -> Iterator[tuple[KeyPath, object]]:
     yield ("signer",), tree.get(("signer",))
+    yield ("log", "key"), tree.get(("log", "key"))
     for kind in tree.mapping("trust"):
         yield from tree.items("trust", kind)
     for system in tree.mapping("systems"):
@@ -149,3 +151,25 @@ def _overlap(one: str, other: str) -> bool:
     Globs that merely cross, such as `a*` and `*b`, are not found here; a model that both match is refused by the gate.
     """
     return one == other or fnmatchcase(one, other) or fnmatchcase(other, one)
+
+
+def _log(tree: Tree) -> None:
+    """The log's key signs nothing else: who holds the one must not be able to rewrite what the other says."""
+    place: KeyPath = ("log", "key")
+    signer = tree.get(place)
+    evidence = [kind for kind in tree.mapping("trust") if signer in [who for _, who in tree.items("trust", kind)]]
+    if isinstance(signer, str) and (evidence or signer == tree.get(("signer",))):
+        what = f"trusted for {', '.join(evidence)}" if evidence else "the signer of runs"
+        hint = "add a service of its own under people:, then aims keys new NAME --ed25519"
+        tree.mistake(place, f"the log's key must be another than evidence keys, and {signer!r} is {what}", hint)
+    witnesses = [(path, text) for path, text in tree.items("log", "witnesses") if isinstance(text, str)]
+    first: dict[str, KeyPath] = {}
+    for path, text in witnesses:
+        key = text.rpartition("+")[2]
+        if key in first:
+            tree.mistake(path, "this witness's key stands here already", "each witness counts once")
+        first.setdefault(key, path)
+    quorum = tree.get(("log", "quorum"))
+    if isinstance(quorum, int) and witnesses and quorum > len(first):
+        what = f"a quorum of {quorum} can never be reached with {len(first)} known"
+        tree.mistake(("log", "quorum"), what, "name more witnesses, or a smaller quorum")

@@ -70,6 +70,16 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Who signs the log's checkpoints, and which witnesses are trusted, by their keys as text."""
+
+    key: str
+    origin: str | None = None
+    witnesses: tuple[str, ...] = ()
+    quorum: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """All of aims.yaml, read once."""
 
@@ -86,6 +96,7 @@ class Project:
     A client refuses by default, since such a model was most likely forgotten; a server leaves models alone that it has
     no policy for.
     """
+    log: LogSettings | None = None
 
     @property
     def root(self) -> Path:

@@ -36,6 +36,7 @@ RUN_HERE = (
     HOW_TO / "use-with-other-tools.md",
     HOW_TO / "write-a-check.md",
     HOW_TO / "see-what-was-never-checked.md",
+    HOW_TO / "checkpoint-and-witness.md",
     ROOT / "docs" / "predicates" / "README.md",
 )
 
@@ -163,6 +164,16 @@ def test_a_requirement_is_waived_as_it_is_written(tutorial: Tutorial, tmp_path: 
     aims = project.folder / "aims.yaml"
     text = aims.read_text().replace("people:\n", f"people:\n{person}\n").replace("trust:  ", f"trust:\n{trust}  ", 1)
     aims.write_text(text.replace("{min: 0.75}", "{min: 0.999}"))
+    run_document(page, project, tmp_path / "out").hold()
+
+
+def test_a_log_is_signed_and_witnessed_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    page, project = HOW_TO / "checkpoint-and-witness.md", copied(tutorial, tmp_path)
+    (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
+    people, _, log = shown.removeprefix("people:\n").partition("log:\n")
+    file = project.folder / "aims.yaml"
+    text = file.read_text().replace("people:\n", f"people:\n{people}", 1)
+    file.write_text(f"{text}\nlog:\n{log}")
     run_document(page, project, tmp_path / "out").hold()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, select
 
-from aims_mlops import wiring
+from aims_mlops import api, wiring
 from aims_mlops.adapters.sql_tables import ENVELOPE
 from aims_mlops.api import ApplyReport, CoverageReport, Flip, SystemCoverage, Trouble, Verification, VersionCoverage
 from aims_mlops.api.covering import VersionId
@@ -28,6 +28,7 @@ from aims_mlops.evidence.waivers import Ground, State, waivers
 from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
+from aims_mlops.views import checkpoints
 from aims_mlops.views.applying import apply_wire
 from aims_mlops.views.covering import coverage_wire
 from aims_mlops.views.verification import verification_wire
@@ -36,6 +37,7 @@ from aims_mlops.views.wire import check_report
 from aims_mlops.views.wire import decision as decision_wire
 from docs import generate
 from tests.api.configurations import bundle, load
+from tests.api.logs import LogWorld
 from tests.builders import CHAMPION, NOW, failing, policy, record, version, waiver_answer, waiver_request
 from tests.docs.blocks import ROOT, documents, name_of
 from tests.docs.conftest import Tutorial
@@ -197,6 +199,25 @@ def test_each_field_of_a_waiver_has_a_row() -> None:
     assert all(f"`{act}`" in page for act in ACTS)
     assert all(f"`{cause}`" in page for cause in NEXT)
     assert all(f"`{state.value.replace(' ', '_')}`" in read(REFERENCE / "json.md") for state in State)
+
+
+def test_each_field_of_an_answer_about_the_log_has_a_row(tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    (digest,) = world.write()
+    witness, made = world.department("audit"), world.checkpoint()
+    cosigned = api.cosign_at(world.services, witness)
+    proved = api.prove_logged(world.services, digest)
+    wires = [
+        checkpoints.checkpoint_wire(made),
+        checkpoints.log_wire(world.verify()),
+        checkpoints.proof_wire(proved, "one.tlog-proof"),
+        checkpoints.cosigned_wire([cosigned], {}, 0),
+    ]
+    world.close()
+    page = read(REFERENCE / "json.md")
+    assert {key for wire in wires for key in wire} <= rows(REFERENCE / "json.md", "aims.log/1")
+    inner = {*wires[1]["checkpoints"][0], *wires[1]["tiles"], *wires[3]["cosigned"][0]}
+    assert all(f"`{key}`" in page for key in inner)
 
 
 def test_each_kind_of_statement_has_a_row_and_each_that_is_used_a_page() -> None:

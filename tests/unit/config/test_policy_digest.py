@@ -99,6 +99,11 @@ def test_what_decides_changes_the_digest(read: Read, base: str, old: str, new: s
         pytest.param("every: 7d", "every: 8d", id="monitoring"),
         pytest.param("record: [ann, ben]", "record: [ben, ann]", id="the order of people"),
         pytest.param('[loans, "loans-*"]', "[loans]", id="the models that are claimed"),
+        pytest.param(
+            "  robot: {name: Robot, kind: service}\n",
+            "  robot: {name: Robot, kind: service}\n  keeper: {name: K, kind: service}\nlog: {key: keeper}\n",
+            id="who signs the log",
+        ),
     ],
 )
 def test_what_does_not_decide_keeps_the_digest(read: Read, base: str, old: str, new: str) -> None:
