@@ -232,13 +232,15 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         for record in records
         if record.signer is None
     ]
-    troubles += _incomplete(walked, records)
+    missing: tuple[Remark, ...] = ()
+    if not walked.faults:  # else what is missing was lost perhaps, and the log's own faults say where
+        troubles += _incomplete(walked, records)
+        missing = tuple(unfinished(records))
     digest = None
     if version is not None:
         digest, changed = _model(services, version, records)
         troubles += changed
     label = None if version is None else version.label
-    missing = tuple(unfinished(records))
     return Verification(len(walked.leaves), len(records), label, digest, tuple(troubles), observations=missing)
 
 

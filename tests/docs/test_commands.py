@@ -37,6 +37,7 @@ RUN_HERE = (
     HOW_TO / "write-a-check.md",
     HOW_TO / "see-what-was-never-checked.md",
     HOW_TO / "checkpoint-and-witness.md",
+    HOW_TO / "re-perform-a-check.md",
     ROOT / "docs" / "predicates" / "README.md",
 )
 
@@ -113,6 +114,7 @@ AS_WRITTEN = (
     "when-the-gate-says-no",
     "watch-the-registry",
     "see-what-was-never-checked",
+    "re-perform-a-check",
 )
 """How-tos that run on the tutorial's project as they stand."""
 

@@ -14,7 +14,17 @@ from sqlalchemy import create_engine, select
 
 from aims_mlops import api, wiring
 from aims_mlops.adapters.sql_tables import ENVELOPE
-from aims_mlops.api import ApplyReport, CoverageReport, Flip, SystemCoverage, Trouble, Verification, VersionCoverage
+from aims_mlops.api import (
+    ApplyReport,
+    CoverageReport,
+    Flip,
+    Replay,
+    ReplayReport,
+    SystemCoverage,
+    Trouble,
+    Verification,
+    VersionCoverage,
+)
 from aims_mlops.api.covering import VersionId
 from aims_mlops.api.waiving import NEXT
 from aims_mlops.cli import cli
@@ -22,6 +32,7 @@ from aims_mlops.config.grammar import BUILT_IN, CheckEntry, MonitorEntry
 from aims_mlops.errors import ExitCode
 from aims_mlops.evidence.coverage import Standing, cover
 from aims_mlops.evidence.log import Head, Leaf
+from aims_mlops.evidence.replay import Sample, replay_body
 from aims_mlops.evidence.statement import KINDS
 from aims_mlops.evidence.waiver_body import ACTS, Refused
 from aims_mlops.evidence.waivers import Ground, State, waivers
@@ -31,6 +42,7 @@ from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.views import checkpoints
 from aims_mlops.views.applying import apply_wire
 from aims_mlops.views.covering import coverage_wire
+from aims_mlops.views.replaying import replay_wire
 from aims_mlops.views.verification import verification_wire
 from aims_mlops.views.waiving import waivers_wire
 from aims_mlops.views.wire import check_report
@@ -38,7 +50,7 @@ from aims_mlops.views.wire import decision as decision_wire
 from docs import generate
 from tests.api.configurations import bundle, load
 from tests.api.logs import LogWorld
-from tests.builders import CHAMPION, NOW, failing, policy, record, version, waiver_answer, waiver_request
+from tests.builders import CHAMPION, NOW, failing, policy, record, result, version, waiver_answer, waiver_request
 from tests.docs.blocks import ROOT, documents, name_of
 from tests.docs.conftest import Tutorial
 from tests.unit.views import examples
@@ -177,6 +189,14 @@ def test_each_field_of_the_ledger_has_a_row() -> None:
     fields = set(wire) | set(one) | set(told) | set(told["requirements"][0])
     assert fields == rows(REFERENCE / "json.md", "aims.coverage/1")
     assert all(f"`{word.value}`" in read(REFERENCE / "json.md") for word in Standing)
+
+
+def test_each_field_of_a_replay_has_a_row() -> None:
+    sample = Sample(1, 1, 1, 1, None)
+    wire = replay_wire(ReplayReport(sample, (Replay(record(result()), came_out=True),)))
+    assert set(wire) | set(wire["replays"][0]) == rows(REFERENCE / "json.md", "aims.replay/1")
+    body = replay_body(record(result()), came_out=True, reason="", differing=(), changed=(), sample=sample)
+    assert set(body) == rows(PREDICATES / "record.md", "Replays")
 
 
 def test_each_field_of_an_applied_configuration_has_a_row() -> None:
