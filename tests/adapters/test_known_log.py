@@ -120,7 +120,7 @@ def append(store: SqlEvidenceStore, name: str) -> None:
 
 
 def test_places_and_envelopes_are_read_as_they_are_asked_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aims_mlops.adapters.sql_store._ASKED", 2)
+    monkeypatch.setattr("aims_mlops.adapters.sql_connections._ASKED", 2)
     store = filled(home)
     rows = list(store.leaves())
     payloads = [entry(str(number)).payload for number in range(5)]
