@@ -48,7 +48,7 @@ def test_every_bundle_verifies_with_openssl_from_itself_alone(loans: Loans, tmp_
     needs("openssl", "jq", "bash")
     folder = export(loans, *FORMS)
     bundles = sorted(folder.rglob("*.sigstore.json"))
-    assert len(bundles) == len(list(folder.rglob("*.dsse.json"))) == 10
+    assert len(bundles) == len(list(folder.rglob("*.dsse.json"))) == 11
 
     def verify(bundle: Path) -> subprocess.CompletedProcess[str]:
         command = ["bash", "-c", OPENSSL, "verify", str(bundle), str(pipeline(folder))]
