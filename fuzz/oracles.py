@@ -6,16 +6,22 @@ import json
 from typing import Any
 
 from aims_mlops.errors import VerificationError
+from aims_mlops.evidence import waiver_body
 from aims_mlops.evidence.canonical import canonical
+from aims_mlops.evidence.checkpoint import SignedCheckpoint
 from aims_mlops.evidence.configuration import MAIN, Bundle, PolicyBody
 from aims_mlops.evidence.configuration import manifest as configuration_manifest
 from aims_mlops.evidence.envelope import Envelope, verify_signature
 from aims_mlops.evidence.log import Walk
+from aims_mlops.evidence.log_proof import LogProof
+from aims_mlops.evidence.note import Note, VerifierKey
 from aims_mlops.evidence.record import Record
 from aims_mlops.evidence.statement import Statement
+from aims_mlops.evidence.witnessing import Ruling, Seen, seen_from_bytes, seen_to_bytes
 from aims_mlops.model.decision import Decision
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
+from fuzz.log_seeds import CHECKPOINTS, LOG_KEY, PROOF, WITNESS_KEY
 from fuzz.seeds import ENVELOPES, KEYS, LOG, NAMES, PAYLOADS, SIGNATURES, SIGNED_CONFIGURATIONS, YAML
 from tests.builders import MODEL_FILES, key
 
@@ -95,6 +101,51 @@ def no_better(_content: bytes, found: tuple[Statement, bytes]) -> None:
     except VerificationError:
         return
     raise AssertionError("it reads as a statement of ours")
+
+
+def one_waiver(_content: bytes, body: waiver_body.WaiverBody) -> None:
+    """What is understood of a waiver is written and read again without loss."""
+    assert waiver_body.read(json.loads(canonical(body.to_wire()))) == body, "read again, it is another body"
+
+
+def signed_as_written(content: bytes, note: Note) -> None:
+    """There is one way to write a note, and known keys sign only the texts that they signed."""
+    written_as_read(content, note)
+    try:
+        signers = note.signed_by((LOG_KEY, WITNESS_KEY))
+    except VerificationError:
+        return
+    known = {checkpoint.to_text() for checkpoint in CHECKPOINTS.values()}
+    assert note.text in known or not signers, "a text that nobody signed verifies"
+
+
+def signed_by_the_log(_content: bytes, opened: SignedCheckpoint) -> None:
+    """A checkpoint that opens is one that the log's key signed."""
+    assert opened.checkpoint == CHECKPOINTS.get(opened.size), "a checkpoint that the log never signed"
+
+
+def the_same_proof(_content: bytes, proof: LogProof) -> None:
+    """A proof for an envelope is the one proof: nothing else in it leads to the root."""
+    found, meant = (proof.index, proof.hashes, proof.leaf), (PROOF.index, PROOF.hashes, PROOF.leaf)
+    assert found == meant, "another proof of the same envelope"
+
+
+def one_history(_content: bytes, ruling: Ruling) -> None:
+    """A witness cosigns only what the log's key signed, and never goes back."""
+    assert ruling.seen is not None
+    meant = CHECKPOINTS.get(ruling.seen.size)
+    assert meant is not None, "a size that the log never signed"
+    assert ruling.seen.root == meant.root, "a root that the log never signed"
+
+
+def remembered(_content: bytes, seen: dict[str, Seen]) -> None:
+    """What a witness remembers is written and read again without loss."""
+    assert seen_from_bytes(seen_to_bytes(seen)) == seen, "read again, it is another state"
+
+
+def one_spelling(content: bytes, key: VerifierKey) -> None:
+    """There is one way to spell a verifier key."""
+    assert str(key).encode() == content, "the same key, spelled in another way"
 
 
 def nothing_stored(content: bytes, status: int) -> None:

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aims_mlops.evidence import predicates
+from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.configuration import MAIN, Bundle, Pinned, PolicyBody
 from aims_mlops.evidence.configuration import manifest as configuration_manifest
 from aims_mlops.evidence.statement import Statement
+from aims_mlops.evidence.waiver_body import Answer, Refused
 from aims_mlops.gate import decide
 from aims_mlops.model.decision import Actor
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.finding import CheckResult, Finding, Measure
 from aims_mlops.model.outcome import Outcome
 from tests import builders
-from tests.builders import MODEL_FILES, NOW, REGISTRY, entry, header, human, key, log, record, result, signed
+from tests.builders import (
+    MODEL_FILES,
+    NOW,
+    REGISTRY,
+    entry,
+    failing,
+    header,
+    human,
+    key,
+    log,
+    record,
+    result,
+    signed,
+    waiver_request,
+)
 
 NAMES = ("pipeline", "officer", "owner", "colleague")
 KEYS = tuple(key(name).public for name in NAMES)
@@ -78,5 +94,14 @@ FILES = b"".join(
 PAYLOAD_SEEDS = tuple(sorted(PAYLOADS))
 JUDGED = tuple(item.to_bytes() for item in STATEMENTS if item.kind != "gate-decision")
 """What the gate looks at."""
+WAIVERS = tuple(
+    canonical(body)
+    for body in (
+        waiver_request(failing()).body,
+        Answer("approve", Digest.of(b"request"), "").to_wire(),
+        Answer("revoke", Digest.of(b"request"), "it got worse").to_wire(),
+        Refused("approve", "self-approval", "asked for it", "parity", Digest.of(b"request")).to_wire(),
+    )
+)
 EXPORTED = tuple(item.to_bytes() for item in STATEMENTS if item.kind != "record")
 """What has a form in other tools."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,21 @@ from aims_mlops.api.evidence import says
 from aims_mlops.config import load_bundle
 from aims_mlops.config.keys import public_key
 from aims_mlops.errors import ConfigError, VerificationError
-from aims_mlops.evidence import manifest
+from aims_mlops.evidence import manifest, waiver_body, witnessing
 from aims_mlops.evidence.canonical import canonical, parse
+from aims_mlops.evidence.checkpoint import SignedCheckpoint, open_checkpoint
 from aims_mlops.evidence.configuration import MAIN, Bundle, Pinned, PolicyBody
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.interop.in_toto_test_result import as_test_result
 from aims_mlops.evidence.interop.slsa_vsa import as_verification_summary, is_judgement
 from aims_mlops.evidence.log import Head, Leaf, walk
+from aims_mlops.evidence.log_proof import LogProof
+from aims_mlops.evidence.note import Note, VerifierKey
 from aims_mlops.evidence.record import open_leaf
 from aims_mlops.evidence.statement import Statement
 from aims_mlops.model.decision import Decision
 from aims_mlops.model.digest import Digest
-from fuzz import oracles, seeds
+from fuzz import log_seeds, oracles, seeds
 from fuzz.target import Target
 from tests.builders import REGISTRY, ask, record
 
@@ -59,6 +63,24 @@ def _exported(content: bytes) -> tuple[Statement, bytes]:
 def _configured(content: bytes) -> tuple[Bundle, Any]:
     packed = Bundle({**seeds.KEY_FILES, MAIN: content})
     return packed, load_bundle(packed, wiring.checks())
+
+
+def _checkpoint(content: bytes) -> SignedCheckpoint:
+    return open_checkpoint(content, origin=log_seeds.ORIGIN, keys=[log_seeds.LOG_KEY])
+
+
+def _proved(content: bytes) -> LogProof:
+    proof = LogProof.from_bytes(content)
+    envelope = seeds.LOG.envelopes[Leaf.from_bytes(seeds.LOG.rows[log_seeds.INDEX]).payload]
+    proof.verify(envelope, origin=log_seeds.ORIGIN, keys=[log_seeds.LOG_KEY])
+    return proof
+
+
+def _witnessed(content: bytes) -> witnessing.Ruling:
+    ruling = witnessing.judge(content, {log_seeds.ORIGIN: [log_seeds.LOG_KEY]}, log_seeds.SEEN)
+    if ruling.status != HTTPStatus.OK:
+        raise VerificationError(ruling.text)
+    return ruling
 
 
 @cache
@@ -116,5 +138,24 @@ TARGETS: Sequence[Target] = (
     Target("gate", seeds.JUDGED, _asked, hold=oracles.allowed_by_a_pass, json=True),
     Target("list", seeds.PAYLOAD_SEEDS, _said, json=True),
     Target("other-tools", seeds.EXPORTED, _exported, hold=oracles.no_better, json=True),
+    Target(
+        "waiver",
+        seeds.WAIVERS,
+        lambda content: waiver_body.read(parse(content, what="waiver")),
+        hold=oracles.one_waiver,
+        json=True,
+    ),
+    Target("note", log_seeds.NOTES, Note.from_bytes, hold=oracles.signed_as_written),
+    Target("checkpoint", log_seeds.NOTES, _checkpoint, hold=oracles.signed_by_the_log),
+    Target("proof", [log_seeds.PROOF.to_bytes()], _proved, hold=oracles.the_same_proof),
+    Target("witness", log_seeds.REQUESTS, _witnessed, hold=oracles.one_history),
+    Target("witness-state", [log_seeds.STATE], witnessing.seen_from_bytes, hold=oracles.remembered, json=True),
+    Target(
+        "verifier-key",
+        log_seeds.VERIFIER_KEYS,
+        lambda content: VerifierKey.parse(content.decode()),
+        (ValueError,),
+        oracles.one_spelling,
+    ),
     Target("http", [e.to_bytes() for e in seeds.ENVELOPES], _handed_in, (), oracles.nothing_stored, json=True),
 )

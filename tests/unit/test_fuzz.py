@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aims_mlops.errors import VerificationError
+from aims_mlops.evidence.checkpoint import Checkpoint, SignedCheckpoint
 from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.log_proof import LogProof
+from aims_mlops.evidence.note import Note
 from fuzz import oracles, seeds
 from fuzz.mutations import EDITS, VALUES, spoiled, with_value
 from fuzz.search import with_hypothesis
@@ -23,6 +26,11 @@ from fuzz.targets import TARGETS
 from tests.docs.blocks import ROOT
 
 BY_NAME = {target.name: target for target in TARGETS}
+
+
+def _unsigned(content: bytes) -> SignedCheckpoint:
+    note = Note.from_bytes(content)
+    return SignedCheckpoint(Checkpoint.from_text(note.text), note)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
@@ -43,8 +51,16 @@ def test_each_target_has_a_name_of_its_own() -> None:
         ("envelope", lambda content: Envelope(content, seeds.ENVELOPES[0].signatures), AssertionError),
         ("leaf", lambda _content: seeds.PINNED, AssertionError),
         ("head", lambda content: {}[content], KeyError),
+        ("checkpoint", _unsigned, AssertionError),
+        ("proof", LogProof.from_bytes, AssertionError),
     ],
-    ids=["a reader that believes a key is never asked", "a reader that takes everything", "a reader that crashes"],
+    ids=[
+        "a reader that believes a key is never asked",
+        "a reader that takes everything",
+        "a reader that crashes",
+        "a checkpoint whose signature is not looked at",
+        "a proof that is not followed to the root",
+    ],
 )
 def test_a_broken_reader_is_found_and_its_input_kept(
     name: str,
