@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aims_mlops.evidence import merkle
 from aims_mlops.evidence.checkpoint import Checkpoint, cosign
+from aims_mlops.evidence.log import Leaf
 from aims_mlops.evidence.log_proof import LogProof
 from aims_mlops.evidence.merkle import Tree
-from aims_mlops.evidence.note import COSIGNATURE, ED25519, Note, VerifierKey
+from aims_mlops.evidence.note import COSIGNATURE, ED25519, VerifierKey
 from aims_mlops.evidence.witnessing import AddCheckpoint, Seen, seen_to_bytes
 from fuzz.seeds import LOG
 from tests.builders import key
@@ -16,26 +17,22 @@ _SIGNER, _WITNESS = key("log", algorithm="ed25519"), key("witness", algorithm="e
 LOG_KEY = VerifierKey(ORIGIN, ED25519, _SIGNER.public)
 WITNESS_KEY = VerifierKey("witness.example.org", COSIGNATURE, _WITNESS.public)
 _TREE = Tree(LOG.rows)
-SIZE = len(LOG.rows)
-OLD = 1
-"""How many leaves the witness has seen."""
+OLD, _SIZE = 1, len(LOG.rows)
+"""How many leaves the witness has seen, and how many there are."""
 
-
-def _signed(size: int) -> Note:
-    return Checkpoint(ORIGIN, size, merkle.root(_TREE, size)).sign(LOG_KEY, _SIGNER.sign)
-
-
-CHECKPOINTS = {size: Checkpoint(ORIGIN, size, merkle.root(_TREE, size)) for size in (OLD, SIZE)}
+CHECKPOINTS = {size: Checkpoint(ORIGIN, size, merkle.root(_TREE, size)) for size in (OLD, _SIZE)}
 """What the log's key signed, by size. Nothing else opens."""
-_NEWEST = _signed(SIZE)
-COSIGNED = _NEWEST.with_signatures([cosign(_NEWEST, WITNESS_KEY, _WITNESS.sign, time=1_700_000_000)])
-NOTES = tuple(note.to_bytes() for note in (_signed(OLD), COSIGNED))
-INDEX = 1
-PROOF = LogProof(INDEX, tuple(merkle.prove_inclusion(_TREE, INDEX, SIZE)), COSIGNED.to_bytes(), LOG.rows[INDEX])
+_OLDEST, _NEWEST = (checkpoint.sign(LOG_KEY, _SIGNER.sign) for checkpoint in CHECKPOINTS.values())
+_COSIGNED = _NEWEST.with_signatures([cosign(_NEWEST, WITNESS_KEY, _WITNESS.sign, time=1_700_000_000)])
+NOTES = tuple(note.to_bytes() for note in (_OLDEST, _COSIGNED))
+_INDEX = 1
+PROOF = LogProof(_INDEX, tuple(merkle.prove_inclusion(_TREE, _INDEX, _SIZE)), NOTES[1], LOG.rows[_INDEX])
+PROVED = LOG.envelopes[Leaf.from_bytes(PROOF.leaf).payload]
+"""The envelope that the proof is for."""
 SEEN = {ORIGIN: Seen(OLD, CHECKPOINTS[OLD].root)}
 REQUESTS = (
     AddCheckpoint(OLD, (), NOTES[0]).to_bytes(),
-    AddCheckpoint(OLD, tuple(merkle.prove_consistency(_TREE, OLD, SIZE)), NOTES[1]).to_bytes(),
+    AddCheckpoint(OLD, tuple(merkle.prove_consistency(_TREE, OLD, _SIZE)), NOTES[1]).to_bytes(),
 )
 STATE = seen_to_bytes({**SEEN, "another/log": Seen()})
 VERIFIER_KEYS = tuple(str(item).encode() for item in (LOG_KEY, WITNESS_KEY))
