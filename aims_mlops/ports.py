@@ -134,6 +134,12 @@ class EvidenceStore(Protocol):
         """Return the digests of envelopes' bytes as they stand, by the digest of the payload: of these, or of all."""
         ...
 
+    def held(
+        self, places: Collection[int], payloads: Collection[Digest]
+    ) -> tuple[Mapping[int, bytes], Mapping[str, Digest]]:
+        """Return what `leaves_at` and `envelope_digests` do for these, with as few questions as the place allows."""
+        ...
+
     def tiles(self, places: Collection[Place]) -> Mapping[Place, bytes]:
         """Return the hashes of those of these full tiles of the Merkle tree that are kept. A view of the leaves."""
         ...

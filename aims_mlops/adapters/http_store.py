@@ -145,6 +145,12 @@ class HttpEvidenceStore:
             found |= self._digests(self._http.json("POST", "/envelope-digests", body=question))
         return found
 
+    def held(
+        self, places: Collection[int], payloads: Collection[Digest]
+    ) -> tuple[Mapping[int, bytes], Mapping[str, Digest]]:
+        """Return `leaves_at` and `envelope_digests`: the server has a route for each."""
+        return self.leaves_at(places) if places else {}, self.envelope_digests(payloads)
+
     def find(
         self,
         *,

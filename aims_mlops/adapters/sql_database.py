@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine, Select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aims_mlops.errors import AimsError
@@ -53,6 +54,20 @@ class Database(Protocol):
 
     def serialise(self, connection: Connection) -> None:
         """Keep every other writer out until the transaction ends."""
+        ...
+
+    def first(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Do as `serialise`, and return the one row that answers a question as things stand then.
+
+        In one round trip where the server allows: it is the time that all other writers wait.
+        """
+        ...
+
+    def sending(self, connection: Connection) -> AbstractContextManager[None]:
+        """Let what is written inside the `with` go to the server together, where it allows that.
+
+        Nothing inside may read, and what the server refuses is raised at the end.
+        """
         ...
 
     @property

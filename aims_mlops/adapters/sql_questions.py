@@ -6,7 +6,7 @@ report.
 
 from __future__ import annotations
 
-from sqlalchemy import LargeBinary, bindparam, cast, insert, select
+from sqlalchemy import LargeBinary, Text, bindparam, cast, insert, null, select, union_all
 
 from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF, META
 
@@ -30,3 +30,10 @@ LEAVES_AFTER = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq > bindparam("seen
 LEAVES_AFTER = LEAVES_AFTER.limit(bindparam("batch"))
 LEAVES_AT = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq.in_(bindparam("asked", expanding=True)))
 BLOB_OF = select(cast(BLOB.c.content, LargeBinary)).where(BLOB.c.digest == bindparam("asked"))
+HELD = union_all(
+    select(cast(null(), Text), LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq.in_(bindparam("places", expanding=True))),
+    select(ENVELOPE.c.payload, null(), ENVELOPE_BYTES).where(
+        ENVELOPE.c.payload.in_(bindparam("payloads", expanding=True))
+    ),
+)
+"""Leaves by their place and envelopes by their payload, in one question: the other's column is null."""

@@ -110,8 +110,8 @@ class SqlTree(SqlConnections):
         return found
 
     def _keep_tiles(self, connection: Connection, *, size: int) -> None:
-        """Keep every full tile that is not kept yet, where the newest leaf has just filled one."""
-        if size % WIDTH or not (self._has(connection, TILE) or self._add(connection, TILE)):
+        """Keep every full tile that is not kept yet; for when the newest leaf has just filled one."""
+        if not (self._has(connection, TILE) or self._add(connection, TILE)):
             return
         level = 0
         while count := full_tiles(level, size):
@@ -151,3 +151,8 @@ class SqlTree(SqlConnections):
             _log.warning("%s: the table %s cannot be made: %s", self.place, table.name, why)
             return False
         return True
+
+
+def fills_tile(size: int) -> bool:
+    """Whether the last leaf of a log of this size is the last of a tile."""
+    return size % WIDTH == 0

@@ -6,14 +6,15 @@ import os
 import re
 import sqlite3
 import weakref
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Connection, Engine, QueuePool, create_engine, event, null
+from sqlalchemy import ColumnElement, Connection, Engine, QueuePool, Select, create_engine, event, null
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -69,6 +70,14 @@ class SqliteDatabase:
 
     def serialise(self, connection: Connection) -> None:
         """Do nothing more: BEGIN IMMEDIATE has kept the others out already."""
+
+    def first(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Ask inside the transaction, which has kept the others out from its BEGIN on."""
+        return connection.execute(question, values).one()
+
+    def sending(self, connection: Connection) -> AbstractContextManager[None]:  # noqa: ARG002  # no server, no trips
+        """Do nothing more: there is no way to go."""
+        return nullcontext()
 
     @property
     def clock(self) -> ColumnElement[Any]:

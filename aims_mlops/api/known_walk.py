@@ -31,8 +31,10 @@ class LogStore(Protocol):
         """Yield the leaves' bytes from a place on."""
         ...
 
-    def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
-        """Return the leaves' bytes at these places."""
+    def held(
+        self, places: Collection[int], payloads: Collection[Digest]
+    ) -> tuple[Mapping[int, bytes], Mapping[str, Digest]]:
+        """Return the leaves' bytes at these places, and the digests of these envelopes' bytes by the payload's."""
         ...
 
     def envelope(self, payload: Digest) -> bytes | None:
@@ -121,10 +123,9 @@ def differing(store: LogStore, known: Sequence[StoredLeaf], fresh: Sequence[Stor
     each lies at the place of its number.
     """
     places = {read.leaf.seq: read for read in known}
-    there = store.leaves_at(list(places)) if places else {}
-    lost = [fault for seq, read in places.items() if (fault := leaf_fault(read, there.get(seq)))]
     both = [*known, *fresh]
-    envelopes = store.envelope_digests([read.leaf.payload for read in both]) if both else {}
+    there, envelopes = store.held(list(places), [read.leaf.payload for read in both]) if both else ({}, {})
+    lost = [fault for seq, read in places.items() if (fault := leaf_fault(read, there.get(seq)))]
     return lost + [fault for read in both if (fault := envelope_fault(read.leaf, envelopes.get(read.leaf.payload)))]
 
 
