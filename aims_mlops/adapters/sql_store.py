@@ -83,6 +83,9 @@ class SqlEvidenceStore(SqlTree):
 
     def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
         """Return the leaves' bytes at these places, as they stand; a place that is empty is left out."""
+        if len(places) > 1 and max(places) - min(places) + 1 == len(set(places)):  # the right edge of the tree
+            rows = self._rows(sql.LEAVES_FROM, first=min(places), last=max(places))
+            return {seq: bytes(leaf) for seq, leaf in rows}
         return {seq: bytes(leaf) for seq, leaf in self._asked(sql.LEAVES_AT, list(places))}
 
     def head(self) -> Head | None:
@@ -228,8 +231,9 @@ class SqlEvidenceStore(SqlTree):
             end = "has no leaf" if last is None else f"ends at leaf {last.leaf.seq}"
             said = f"the log {end}, but leaf {kept.seq} was seen before"
             raise self._broken(f"{said}: its tail is cut off, or this is an old copy")
-        query = select(sql.LEAF_BYTES).where(LEAF.c.seq == kept.seq)
-        at_head = last if last.leaf.seq == kept.seq else self._stored(connection.execute(query).scalar())
+        at_head = last
+        if last.leaf.seq != kept.seq:
+            at_head = self._stored(connection.execute(sql.LEAF_AT, {"place": kept.seq}).scalar())
         if at_head is None or at_head.digest != kept.digest:
             raise self._broken(f"leaf {kept.seq} is not the leaf that was seen there before")
 
