@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aims_mlops.evidence.log import Fault, Head, Leaf, StoredLeaf, Walker
+from aims_mlops.evidence.merkle import Tree
 from aims_mlops.evidence.statement import predicate_type
 from aims_mlops.model.digest import Digest
 
@@ -55,6 +56,8 @@ class Index:
         self.by_payload: dict[str, int] = {}
         self.held = 0
         """How many leaves had their envelopes held to them."""
+        self.tree = Tree()
+        """The Merkle tree over the first of the leaves: as many as were ever asked for."""
 
     def add(self, rows: Iterable[bytes]) -> None:
         """Walk on over these rows."""
