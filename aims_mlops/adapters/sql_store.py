@@ -231,7 +231,7 @@ class SqlEvidenceStore(SqlTree):
             end = "has no leaf" if last is None else f"ends at leaf {last.leaf.seq}"
             said = f"the log {end}, but leaf {kept.seq} was seen before"
             raise self._broken(f"{said}: its tail is cut off, or this is an old copy")
-        at_head = last
+        at_head: StoredLeaf | None = last
         if last.leaf.seq != kept.seq:
             at_head = self._stored(connection.execute(sql.LEAF_AT, {"place": kept.seq}).scalar())
         if at_head is None or at_head.digest != kept.digest:
