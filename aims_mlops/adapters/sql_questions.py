@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, Select, bindparam, cast, insert, select
+from sqlalchemy import Column, LargeBinary, Select, bindparam, cast, delete, insert, select
 
 from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF, META, TILE
 
@@ -34,6 +34,10 @@ LEAVES_AT = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq.in_(bindparam("asked
 LEAF_AT = select(LEAF_BYTES).where(LEAF.c.seq == bindparam("place"))
 LEAVES_FROM = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq.between(bindparam("first"), bindparam("last")))
 BLOB_OF = select(cast(BLOB.c.content, LargeBinary)).where(BLOB.c.digest == bindparam("asked"))
+
+LEAF_OF = select(LEAF_BYTES).where(LEAF.c.payload == bindparam("asked"))
+NO_ENVELOPE = delete(ENVELOPE).where(ENVELOPE.c.payload == bindparam("asked"))
+NO_BLOB = delete(BLOB).where(BLOB.c.digest == bindparam("asked"))
 
 
 def _of_tiles(column: Column[bytes]) -> Select[Any]:

@@ -23,6 +23,8 @@ from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF
 from aims_mlops.adapters.sql_tree import SqlTree
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.log import Head, Leaf, StoredLeaf, genesis
+from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.evidence.tombstone import KIND
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.times import to_text
 from aims_mlops.ports import Entry
@@ -170,6 +172,23 @@ class SqlEvidenceStore(SqlTree):
         """Return the bytes with this digest, None where there are none; `VerificationError` where they were changed."""
         with self._reading() as connection:
             return None if connection is None else self._blob(connection, digest)
+
+    def erase(self, payload: Digest, *, tombstone: Digest, blobs: Collection[Digest] = ()) -> bool:
+        """Delete an envelope and texts for good; return whether any of it was there. The leaf stays.
+
+        Raises `VerificationError` where the log has no tombstone of this digest for exactly this statement, and
+        `StoreError` where this role may not delete. Not checked: who signed the tombstone.
+        """
+        with self._writing() as connection:
+            said = self._stored(connection.execute(sql.LEAF_OF, {"asked": str(tombstone)}).scalar())
+            if said is None or (said.leaf.type, said.leaf.subject) != (predicate_type(KIND), payload):
+                raise VerificationError(f"{self.place}: no tombstone {tombstone.short} speaks of {payload.short}")
+            self._database.before_erasing(connection)
+            gone = connection.execute(sql.NO_ENVELOPE, {"asked": str(payload)}).rowcount
+            gone += sum(connection.execute(sql.NO_BLOB, {"asked": str(digest)}).rowcount for digest in blobs)
+        with self._explained():
+            self._database.after_erasing()
+        return gone > 0
 
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Hold a lock that other processes respect; `StoreError` when it cannot be had within 30 s. Not re-entrant."""
