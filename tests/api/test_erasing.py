@@ -96,7 +96,6 @@ def test_the_text_is_gone_from_the_file_and_its_leaf_stays(trusting: World) -> N
     erased(trusting, 2)
     assert trusting.store.envelope(said) is None
     assert list(trusting.store.leaves())[:3] == leaves
-    trusting.close()
     files = [path.read_bytes() for path in trusting.folder.glob("aims.db*")]
     assert not [file for file in files if content[:200] in file or content[200:400] in file]
 
