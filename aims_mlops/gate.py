@@ -32,10 +32,7 @@ from aims_mlops.model.outcome import Outcome, Status, Verdict
 from aims_mlops.model.policy import CheckSpec, Policy, RecordSpec
 from aims_mlops.model.register import Person, System
 from aims_mlops.model.subject import ModelVersion, Subject, Target
-from aims_mlops.model.times import duration_text
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far two honest clocks may differ."""
+from aims_mlops.model.times import CLOCK_SKEW, duration_text
 
 _Judged = tuple[Status, str, str]
 """A status, the reason for it, and what to do next."""
@@ -82,6 +79,10 @@ class _Look:
 
     def of_kind(self, kind: str) -> list[Record]:
         return [record for record in self.evidence.records if record.statement.kind == kind]
+
+    @property
+    def bound(self) -> list[Record]:
+        return [record for record in self.evidence.records if record.binds(self.question.subject)]
 
 
 def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforced_by: str = "client") -> Decision:
@@ -244,16 +245,18 @@ def _newest(records: Sequence[Record], look: _Look, *, id_: str, kind: str, reme
     """Return the newest trusted statement bound to this version, or say what there is instead of one."""
     question = look.question
     bound = [record for record in records if record.binds(question.subject)]
-    trusted = [record for record in bound if record.signer is not None]
-    if trusted:
-        return _last(trusted)
+    # What would count but for a revoked key is not looked past: else a revocation could bring an older pass back.
+    heard = [record for record in bound if record.signer is not None or record.doubted]
+    if heard and not _last(heard).doubted:
+        return _last(heard)
 
     def instead(status: Status, reason: str, evidence: Digest | None) -> RequirementStatus:
         return RequirementStatus(id_, kind, status, evidence=evidence, reason=reason, hint=remedy)
 
     if bound:
-        reason = "signed by a key that the policy does not trust for it"
-        return instead(Status.UNTRUSTED, reason, _last(bound).payload)
+        last = _last(heard or bound)
+        reason = last.why or "signed by a key that the policy does not trust for it"
+        return instead(Status.UNTRUSTED, reason, last.payload)
     near = [record for record in records if _names_version(record, question.version)]
     if near and question.subject is None and not question.files_changed:
         reason = "cannot be compared with the model: its files could not be read"
@@ -291,8 +294,9 @@ def _check(spec: CheckSpec, look: _Look) -> RequirementStatus:
 def _waived(found: RequirementStatus, newest: Record, about: Sequence[Record], look: _Look) -> RequirementStatus:
     persons = [who.id for who in look.question.people if who.kind == "person" and who.active]
     results = [record for record in about if record.binds(look.question.subject)]
-    ground = Ground(newest, "", results, persons, look.system.owner, look.now)
-    label, approvable = look.question.version.label, bool(look.policy.trust.get("waiver"))
+    barred = [record for record in look.bound if record.statement.kind in look.policy.apart("waiver")]
+    ground = Ground(newest, "", results, persons, look.system.owner, look.now, look.policy, barred)
+    label, approvable = look.question.version.label, bool(look.policy.trusted("waiver"))
     return applied(found, look.of_kind("waiver"), ground, label=label, approvable=approvable)
 
 
@@ -326,9 +330,9 @@ _OUTCOMES = {outcome.value: Status(outcome.value) for outcome in Outcome}
 
 
 def _too_old(record: Record, max_age: timedelta | None, now: datetime) -> tuple[Status, str] | None:
-    measured = record.statement.header.measured_at
-    if measured > record.captured_at + CLOCK_SKEW or measured > now + CLOCK_SKEW:
-        return Status.UNTRUSTED, "measured at a time that lies after it was recorded"
+    measured = record.statement.header.measured_at  # that it may lie where it does was judged with the signature
+    if measured > now + CLOCK_SKEW:
+        return Status.UNTRUSTED, "measured at a time that lies after now"
     age = now - measured
     if max_age is not None and age > max_age:
         return Status.STALE, f"measured {duration_text(age)} ago, the limit is {duration_text(max_age)}"
@@ -339,21 +343,55 @@ def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
     remedy = f"a {spec.id} record for {look.question.version.label}, signed by {spec.signed_by}"
     named = [record for record in look.of_kind("record") if record.statement.body.get("record") == spec.id]
     people = look.question.people
-    about = [record for record in named if _may_sign(record.signer, spec.signed_by, look.system, people)]
+    about = [record for record in named if _may_sign(_signer(record), spec.signed_by, look.system, people)]
     if named and not about:
         reason = f"recorded, but not by anyone who may: {spec.signed_by} has to sign it"
         return RequirementStatus(spec.id, "record", Status.MISSING, spec.required, reason=reason, hint=remedy)
-    newest = _newest(about, look, id_=spec.id, kind="record", remedy=remedy)
+    barred = _barred("record", look)
+    free = [record for record in about if not barred & set(record.people)]
+    if about and not free:
+        reason = f"signed by {_signer(about[-1])}, who signed something else of this version: the policy keeps the "
+        reason += f"two apart ({' and '.join(sorted({'record', *look.policy.apart('record')}))})"
+        return RequirementStatus(spec.id, "record", Status.UNTRUSTED, spec.required, reason=reason, hint=remedy)
+    newest = _newest(free, look, id_=spec.id, kind="record", remedy=remedy)
     if isinstance(newest, RequirementStatus):
         return replace(newest, required=spec.required)
-    judged: _Judged = (Status.PASSED, "", "")
-    if newest.statement.header.system != look.policy.system:
-        judged = (Status.MISMATCHED, "recorded for another system", remedy)
-    elif too_old := _too_old(newest, spec.max_age, look.now):
-        judged = (*too_old, remedy)
-    elif newest.statement.body.get("outcome") != "passed":
-        judged = (Status.FAILED, "the record does not approve", remedy)
-    return _found(spec.id, "record", newest, required=spec.required, judged=judged)
+    judged = _approves(newest, spec, look, remedy) or _several(free, spec, look, remedy)
+    return _found(spec.id, "record", newest, required=spec.required, judged=judged or (Status.PASSED, "", ""))
+
+
+def _approves(record: Record, spec: RecordSpec, look: _Look, remedy: str) -> _Judged | None:
+    """Say why a record does not approve; None where it does."""
+    if record.statement.header.system != look.policy.system:
+        return Status.MISMATCHED, "recorded for another system", remedy
+    if too_old := _too_old(record, spec.max_age, look.now):
+        return *too_old, remedy
+    if record.statement.body.get("outcome") != "passed":
+        return Status.FAILED, "the record does not approve", remedy
+    return None
+
+
+def _several(about: Sequence[Record], spec: RecordSpec, look: _Look, remedy: str) -> _Judged | None:
+    """Say how many people are missing whose last word approves; None where it is as many as the policy demands."""
+    last: dict[str, Record] = {}
+    for record in sorted(about, key=lambda record: record.seq):
+        if record.binds(look.question.subject):
+            last |= dict.fromkeys(record.keys.values() or [record.signer or ""], record)
+    people = [person for person, record in last.items() if person and _approves(record, spec, look, remedy) is None]
+    if look.policy.enough("record", people):
+        return None
+    reason = f"{len(people)} of {look.policy.demanded('record')} people signed it so far: {', '.join(people)}"
+    return Status.MISSING, reason, remedy
+
+
+def _barred(kind: str, look: _Look) -> set[str]:
+    """Return who signed something of this version that the policy keeps apart from a kind of statement."""
+    apart = look.policy.apart(kind)
+    return {person for record in look.bound if record.statement.kind in apart for person in record.people}
+
+
+def _signer(record: Record) -> str | None:
+    return record.signer or next(iter(record.people), None)
 
 
 def _may_sign(signer: str | None, rule: str, system: System, people: Iterable[Person]) -> bool:

@@ -81,10 +81,10 @@ class Verification:
         return worst_exit_code([trouble.exit_code for trouble in self.troubles])
 
 
-def trust_of(services: Services) -> Trust:
+def trust_of(services: Services, *, anchored: bool = True) -> Trust:
     """Return the trust of the whole project: aims.yaml has one, and every system's policy carries it."""
     systems = services.project.systems
-    return services.trust(systems[0].policy) if systems else Trust({}, {})
+    return services.trust(systems[0].policy, anchored=anchored) if systems else Trust({}, {})
 
 
 def _open(services: Services, walked: KnownWalk, ref: ModelRef | None) -> list[Record | Fault]:
@@ -227,7 +227,8 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         Trouble(
             "untrusted",
             f"leaf {record.seq}",
-            f"{record.statement.kind} {record.payload.short} is not signed by anyone trusted for it",
+            f"{record.statement.kind} {record.payload.short} "
+            + (f"does not count: {record.why}" if record.why else "is not signed by anyone trusted for it"),
         )
         for record in records
         if record.signer is None

@@ -126,7 +126,7 @@ def place_of(record: Record) -> Hashable:
     if id_ is None:
         return record.payload
     identity = header.registry_id, header.workspace, header.model, header.version, header.version_created_at
-    return statement.kind, id_, statement.subject, identity, record.signer
+    return statement.kind, id_, statement.subject, identity, record.signer, record.people
 
 
 def _id(record: Record) -> str | None:
@@ -144,7 +144,8 @@ def _id(record: Record) -> str | None:
 
 def _identity(trust: Trust) -> Hashable:
     said = frozenset((kind, frozenset(keys.items())) for kind, keys in trust.by_kind.items())
-    return said, frozenset(trust.keys.items())
+    rules = frozenset(trust.rules.items())
+    return said, rules, frozenset(trust.keys.items()), trust.anchors
 
 
 def _apart(opened: Iterable[Record | Fault]) -> About:

@@ -57,6 +57,12 @@ class Case:
             persons=persons(self.project),
             owner=self.system.owner,
             now=self.decision.decided_at,
+            policy=self.system.policy,
+            barred=[
+                record
+                for record in self.view.records
+                if record.binds(self.subject) and record.statement.kind in self.system.policy.apart("waiver")
+            ],
         )
 
     def waiver(self, request: Digest, requirement: str) -> Waiver:
