@@ -29,6 +29,7 @@ from aims_mlops.evidence.waivers import Ground, applied
 from aims_mlops.model.decision import Actor, Decision, RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
+from aims_mlops.model.ownership import ownership_problem, person_of
 from aims_mlops.model.policy import CheckSpec, Policy, RecordSpec
 from aims_mlops.model.register import Person, System
 from aims_mlops.model.subject import ModelVersion, Subject, Target
@@ -39,9 +40,6 @@ _Judged = tuple[Status, str, str]
 
 PROHIBITED = "prohibited"
 """The risk class of what must not be put into service (EU AI Act, Art. 5)."""
-
-NEEDS_DEPUTY = ("high",)
-"""Risk classes for which one owner is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +78,17 @@ class _Look:
     def of_kind(self, kind: str) -> list[Record]:
         return [record for record in self.evidence.records if record.statement.kind == kind]
 
-    @property
-    def bound(self) -> list[Record]:
-        return [record for record in self.evidence.records if record.binds(self.question.subject)]
+    def apart(self, kind: str) -> list[Record]:
+        """What was said of this version that the policy keeps apart from a kind of statement."""
+        kinds = self.policy.apart(kind)
+        records = (record for record in self.evidence.records if record.statement.kind in kinds)
+        return [record for record in records if record.binds(self.question.subject)]
 
 
 def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforced_by: str = "client") -> Decision:
     """Answer a question from evidence. The decision is not recorded here, and nothing is acted on."""
     system = question.claimants[0] if len(question.claimants) == 1 else None
-    owner = None if system is None else _person(question.people, system.owner)
+    owner = None if system is None else person_of(question.people, system.owner)
     found = [_claimed(question)]
     if system is not None:
         look = _Look(question, evidence, system, now)
@@ -152,10 +152,6 @@ def _shared(question: Question, system: System) -> RequirementStatus:
     )
 
 
-def _person(people: Iterable[Person], id_: str) -> Person | None:
-    return next((person for person in people if person.id == id_), None)
-
-
 def _claimed(question: Question) -> RequirementStatus:
     claimants, model = question.claimants, question.version.name
     if len(claimants) == 1 and claimants[0].risk_class == PROHIBITED:
@@ -175,30 +171,12 @@ def _claimed(question: Question) -> RequirementStatus:
 
 
 def _owner(system: System, people: Iterable[Person]) -> RequirementStatus:
-    problem, role = _cannot_own(system.owner, people, role="owner"), "owner"
-    if problem is None and system.risk_class in NEEDS_DEPUTY:
-        role = "deputy"
-        if system.deputy is None:
-            problem = f"risk class {system.risk_class} needs a deputy beside the owner, and none is named"
-        else:
-            problem = _cannot_own(system.deputy, people, role="deputy")
-        if problem is None and system.deputy == system.owner:
-            problem = f"owner and deputy are the same person, {system.owner}"
-    if problem is not None:
+    found = ownership_problem(system, people)
+    if found is not None:
+        role, problem = found
         hint = f"name an active person as {role} of systems.{system.id} in aims.yaml"
         return RequirementStatus("owner", "builtin", Status.MISSING, reason=problem, hint=hint)
     return RequirementStatus("owner", "builtin", Status.PASSED, reason=f"{system.owner} owns it")
-
-
-def _cannot_own(id_: str, people: Iterable[Person], *, role: str) -> str | None:
-    person = _person(people, id_)
-    if person is None:
-        return f"the {role} {id_!r} is not among the people of aims.yaml"
-    if person.kind != "person":
-        return f"the {role} {id_!r} is a {person.kind}: only a person can own a system"
-    if not person.active:
-        return f"the {role} {id_!r} is no longer active"
-    return None if person.name.strip() else f"the {role} {id_!r} has no name"
 
 
 def _integrity(question: Question, evidence: EvidenceView, now: datetime) -> RequirementStatus:
@@ -294,8 +272,7 @@ def _check(spec: CheckSpec, look: _Look) -> RequirementStatus:
 def _waived(found: RequirementStatus, newest: Record, about: Sequence[Record], look: _Look) -> RequirementStatus:
     persons = [who.id for who in look.question.people if who.kind == "person" and who.active]
     results = [record for record in about if record.binds(look.question.subject)]
-    barred = [record for record in look.bound if record.statement.kind in look.policy.apart("waiver")]
-    ground = Ground(newest, "", results, persons, look.system.owner, look.now, look.policy, barred)
+    ground = Ground(newest, "", results, persons, look.system.owner, look.now, look.policy, look.apart("waiver"))
     label, approvable = look.question.version.label, bool(look.policy.trusted("waiver"))
     return applied(found, look.of_kind("waiver"), ground, label=label, approvable=approvable)
 
@@ -347,11 +324,11 @@ def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
     if named and not about:
         reason = f"recorded, but not by anyone who may: {spec.signed_by} has to sign it"
         return RequirementStatus(spec.id, "record", Status.MISSING, spec.required, reason=reason, hint=remedy)
-    barred = _barred("record", look)
+    barred = {person for record in look.apart("record") for person in record.people}
     free = [record for record in about if not barred & set(record.people)]
     if about and not free:
-        reason = f"signed by {_signer(about[-1])}, who signed something else of this version: the policy keeps the "
-        reason += f"two apart ({' and '.join(sorted({'record', *look.policy.apart('record')}))})"
+        apart = " and ".join(sorted(look.policy.apart("record")))
+        reason = f"signed by {_signer(about[-1])}, who signed the {apart} too: the policy keeps it apart from a record"
         return RequirementStatus(spec.id, "record", Status.UNTRUSTED, spec.required, reason=reason, hint=remedy)
     newest = _newest(free, look, id_=spec.id, kind="record", remedy=remedy)
     if isinstance(newest, RequirementStatus):
@@ -384,12 +361,6 @@ def _several(about: Sequence[Record], spec: RecordSpec, look: _Look, remedy: str
     return Status.MISSING, reason, remedy
 
 
-def _barred(kind: str, look: _Look) -> set[str]:
-    """Return who signed something of this version that the policy keeps apart from a kind of statement."""
-    apart = look.policy.apart(kind)
-    return {person for record in look.bound if record.statement.kind in apart for person in record.people}
-
-
 def _signer(record: Record) -> str | None:
     return record.signer or next(iter(record.people), None)
 
@@ -397,7 +368,7 @@ def _signer(record: Record) -> str | None:
 def _may_sign(signer: str | None, rule: str, system: System, people: Iterable[Person]) -> bool:
     if signer is None:
         return True  # It stays among the records, and is named as untrusted.
-    person = _person(people, signer)
+    person = person_of(people, signer)
     if person is None or person.kind != "person" or not person.active:
         return False
     if rule == "not-owner":
