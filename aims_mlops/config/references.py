@@ -83,10 +83,6 @@ def _trust(tree: Tree) -> None:
                     hint = choices(pattern, systems, what="systems") or "write a glob of ids under systems:"
                     tree.mistake(place, f"no system matches {pattern!r}", hint)
             _threshold(tree, kind, path)
-    for path, pair in tree.items("separate"):
-        if isinstance(pair, list) and len({str(kind) for kind in pair}) < len(pair):
-            hint = "name two kinds of statement, e.g. [check-result, waiver]"
-            tree.mistake(path, "a kind of statement cannot be kept apart from itself", hint)
 
 
 def _threshold(tree: Tree, kind: str, path: KeyPath) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from aims_mlops.config.fields import End, Section, Start, Text, mistake
-
-SEPARABLE = ("check-result", "record", "waiver")
-"""The kinds of statement that `separate:` can keep apart: those by which people judge a version."""
 
 SEVERAL = ("record", "waiver")
 """The kinds for which a threshold can be demanded: those that people sign one after the other."""
@@ -73,7 +70,15 @@ TrustEntry = Annotated[
     | Annotated[tuple[Rule, ...], Tag("rules")],
     Discriminator(_form_of_trust),
 ]
-Separated = Annotated[tuple[Literal["check-result", "record", "waiver"], ...], Field(min_length=2, max_length=2)]
+
+
+def _pair(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    if len(kinds) != 2 or kinds[0] == kinds[1]:
+        raise mistake("expected two different kinds of statement", "write e.g. [check-result, waiver]")
+    return kinds
+
+
+Separated = Annotated[tuple[Literal["check-result", "record", "waiver"], ...], AfterValidator(_pair)]
 
 
 def rules_of(entry: tuple[str, ...] | Rule | tuple[Rule, ...]) -> tuple[Rule, ...] | None:
