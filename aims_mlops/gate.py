@@ -1,221 +1,398 @@
-"""SQLite: a file, its write-ahead log, and the head of the log beside it."""
+"""The gate: may this version go there? Pure: no clock, no I/O, no library.
+
+The rules, in this order; each requirement is looked at even where an earlier one already keeps the gate shut:
+
+1. `claimed`: exactly one system of the register claims the model.
+2. `owner`: that system has an active person as owner, and a deputy too where its risk class is high.
+3. `integrity`: the version's files could be digested; the log has no hole and nothing in it was changed.
+   `target`: no other system protects the target too; listed only where one does.
+   `actor`: somebody vouches for who asks; listed only where the policy demands it (`authenticated: true`).
+4. Each check of the policy: the newest trusted result bound to exactly this version and these bytes decides. A waiver
+   in force (`evidence/waivers.py`) turns a required one's `failed` or `inconclusive` into `waived`, nothing else.
+5. Each human record of the policy: likewise.
+6. A policy without a required check or record allows nothing.
+
+A hole in the log makes the verdict `undecided`, whatever else stands. Otherwise the gate is open only if every
+required requirement is passed, warned or waived. It asks for passing evidence, never for the absence of failures, so
+that taking any statement away can only shut it.
+"""
 
 from __future__ import annotations
 
-import os
-import re
-import sqlite3
-import weakref
-from contextlib import AbstractContextManager
-from datetime import datetime
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Connection, Engine, QueuePool, create_engine, event, null
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
-
-from aims_mlops.adapters.file_lock import explain_os_error, file_lock
-from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, WRITES, ProcessEngine
-from aims_mlops.errors import AimsError, StoreError
+from aims_mlops.evidence.record import EvidenceView, Record
+from aims_mlops.evidence.waivers import Ground, applied
+from aims_mlops.model.decision import Actor, Decision, RequirementStatus
 from aims_mlops.model.digest import Digest
-from aims_mlops.ports import Clock
+from aims_mlops.model.outcome import Outcome, Status, Verdict
+from aims_mlops.model.ownership import ownership_problem, person_of
+from aims_mlops.model.policy import CheckSpec, Policy, RecordSpec
+from aims_mlops.model.register import Person, System
+from aims_mlops.model.subject import ModelVersion, Subject, Target
+from aims_mlops.model.times import CLOCK_SKEW, duration_text
+
+_Judged = tuple[Status, str, str]
+"""A status, the reason for it, and what to do next."""
+
+PROHIBITED = "prohibited"
+"""The risk class of what must not be put into service (EU AI Act, Art. 5)."""
 
 
-class SqliteDatabase:
-    """A database file on a local disk. Its clock is the host's."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the gate is asked. `subject` is None where the files could not be digested; `unreadable` says why."""
 
-    trusts_first_use = False
+    version: ModelVersion
+    target: Target
+    claimants: tuple[System, ...]
+    people: tuple[Person, ...]
+    subject: Subject | None
+    unreadable: str = ""
+    files_changed: bool = False
+    """The files themselves are refused (a link, an odd name), rather than out of reach."""
+    shared_with: str | None = None
+    """Another system that protects the target too."""
+    caller: Actor | None = None
+    """Who asked; None is nobody known."""
+    on: ModelVersion | None = None
+    """The version that is to be promoted, where it is a copy: `version` is then its source, by which it is judged."""
 
-    def __init__(self, path: Path, *, clock: Clock, busy_seconds: float = BUSY_SECONDS) -> None:
-        self.path = path
-        self._clock = clock
-        self._busy_seconds = busy_seconds
-        self._process_engine = ProcessEngine(_make_engine(path, busy_seconds))
-        weakref.finalize(self, self._process_engine.close)
 
-    @property
-    def place(self) -> str:
-        """The file's path."""
-        return str(self.path)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at one system: everything that a requirement is judged by."""
 
-    @property
-    def engine(self) -> Engine:
-        """The engine of this process."""
-        return self._process_engine.get()
-
-    def there(self) -> bool:
-        """Whether the file is there."""
-        return self.path.exists()
-
-    def reading(self) -> Connection:
-        """Return a connection that begins no transaction: each question sees the newest state."""
-        return self.engine.connect()
-
-    def prepare(self) -> None:
-        """Make the file and set it to write-ahead logging, which it then keeps."""
-        with self.lock("create"):
-            try:
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
-            except OSError as error:
-                raise explain_os_error(error, self.path) from error
-            # Outside any transaction: SQLite does not change the journal's kind inside one.
-            with self.engine.connect() as connection:
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, sqlite3.Connection)
-                driver.execute("PRAGMA journal_mode=WAL")
-
-    def serialise(self, connection: Connection) -> None:
-        """Do nothing more: BEGIN IMMEDIATE has kept the others out already."""
+    question: Question
+    evidence: EvidenceView
+    system: System
+    now: datetime
 
     @property
-    def clock(self) -> ColumnElement[Any]:
-        """Nothing: the clock is the host's."""
-        return null()
+    def policy(self) -> Policy:
+        return self.system.policy
 
-    def moment(self, said: Any) -> datetime:  # noqa: ARG002  # see above
-        """Read the host's clock."""
-        return self._clock()
+    def of_kind(self, kind: str) -> list[Record]:
+        return [record for record in self.evidence.records if record.statement.kind == kind]
 
-    def before_erasing(self, connection: Connection) -> None:
-        """Let SQLite write zeros over what is deleted."""
-        connection.exec_driver_sql("PRAGMA secure_delete=ON")
-
-    def after_erasing(self) -> None:
-        """Empty the write-ahead file, where older pages still lie; a busy reader keeps it until it is done."""
-        with self.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def lock(self, name: str) -> AbstractContextManager[None]:
-        """Lock a file beside the database."""
-        path = self.path.with_name(f"{self.path.name}.{_file_name(name)}.lock")
-        return file_lock(path, what=f"{name!r} of {self.place}", seconds=LOCK_SECONDS)
-
-    def head_path(self, registry_id: str) -> Path:  # noqa: ARG002  # one file, one log
-        """The file beside the database."""
-        return self.path.with_name(self.path.name + ".head")
-
-    def close(self) -> None:
-        """Close the pooled connections of this process."""
-        self._process_engine.close()
-
-    def explain(self, error: SQLAlchemyError) -> AimsError:
-        """Say what SQLite's error code means."""
-        original = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(original, "sqlite_errorname", "")
-        for prefix, what, hint in _MEANINGS:
-            if code.startswith(prefix):
-                return StoreError(f"{self.place} {what.format(seconds=self._busy_seconds)}", hint=hint)
-
-        return StoreError(
-            f"{self.place} cannot be used: {original}",
-            hint="look whether it is an evidence store that was changed by hand; else put a backup back",
-        )
+    def apart(self, kind: str) -> list[Record]:
+        """What was said of this version that the policy keeps apart from a kind of statement."""
+        kinds = self.policy.apart(kind)
+        records = (record for record in self.evidence.records if record.statement.kind in kinds)
+        return [record for record in records if record.binds(self.question.subject)]
 
 
-def _make_engine(path: Path, busy_seconds: float) -> Engine:
-    engine = create_engine(
-        "sqlite://", creator=partial(_connect, path, busy_seconds), poolclass=QueuePool, hide_parameters=True
-    )
-    event.listen(engine, "begin", _begin)
-    event.listen(engine, "connect", partial(_note_file, path))
-    event.listen(engine, "checkout", partial(_refuse_other_file, path))
-    return engine
-
-
-def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
-    # Never makes the file (mode=rw): reading a store that is not there must not leave an empty one behind.
-    connection = _open(path, "mode=rw", busy_seconds)
-    try:
-        connection.execute("PRAGMA schema_version")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        # SQLite wants to make two files beside a database that is in write-ahead mode. Where the folder is
-        # read-only and nobody is writing (no -wal file) the database file alone is the whole truth.
-        if not _folder_is_read_only(error) or path.with_name(path.name + "-wal").exists():
-            raise
-        connection = _open(path, "mode=ro&immutable=1", busy_seconds)
-    connection.execute("PRAGMA synchronous=FULL")
-    return connection
-
-
-def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
-    # isolation_level None: the driver begins no transaction by itself; `_begin` does.
-    return sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?{mode}",
-        uri=True,
-        timeout=busy_seconds,
-        isolation_level=None,
-        check_same_thread=False,
+def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforced_by: str = "client") -> Decision:
+    """Answer a question from evidence. The decision is not recorded here, and nothing is acted on."""
+    system = question.claimants[0] if len(question.claimants) == 1 else None
+    owner = None if system is None else person_of(question.people, system.owner)
+    found = [_claimed(question)]
+    if system is not None:
+        look = _Look(question, evidence, system, now)
+        found += [_owner(system, question.people), _integrity(question, evidence, now)]
+        found += [_shared(question, system)] if question.shared_with is not None else []
+        found += [_actor(question.caller)] if system.policy.promotion.authenticated else []
+        found += [_check(spec, look) for spec in system.policy.checks]
+        found += [_record(spec, look) for spec in system.policy.records]
+        if not any(item.required for item in found if item.kind != "builtin"):
+            found.append(_empty_policy(system))
+    hole = any(fault.kind == "hole" for fault in evidence.faults)
+    return Decision(
+        version=question.version,
+        target=question.target,
+        verdict=_verdict(found, hole=hole),
+        requirements=tuple(found),
+        decided_at=now,
+        system=None if system is None else system.id,
+        subject=question.subject,
+        owner=owner,
+        policy_digest=None if system is None else system.policy.digest,
+        log_size=evidence.size,
+        log_head=evidence.head,
+        enforced_by=enforced_by,
+        on=question.on,
+        seen=evidence.seen,
     )
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
+def _verdict(found: Sequence[RequirementStatus], *, hole: bool) -> Verdict:
+    shut = [item.status for item in found if item.shut]
+    if hole or (shut and all(status is Status.ERROR for status in shut)):
+        return Verdict.UNDECIDED
+    if shut:
+        return Verdict.DENIED
+    waived = any(item.status is Status.WAIVED for item in found)
+    return Verdict.ALLOWED_BY_WAIVER if waived else Verdict.ALLOWED
 
 
-def _note_file(path: Path, _driver: object, record: ConnectionPoolEntry) -> None:
-    record.info["file"] = _identity(path)
+def _actor(caller: Actor | None) -> RequirementStatus:
+    if caller is not None and caller.authenticated:
+        return RequirementStatus("actor", "builtin", Status.PASSED, reason=f"{caller.name}, by {caller.via}")
+    return RequirementStatus(
+        "actor",
+        "builtin",
+        Status.MISSING,
+        reason="the policy wants to know who promotes, and nobody vouches for the caller",
+        hint="sign in: the server needs basic-auth or a trusted proxy for it (AIMS_AUTH, AIMS_TRUSTED_PROXY)",
+    )
 
 
-def _refuse_other_file(path: Path, _driver: object, record: ConnectionPoolEntry, _proxy: object) -> None:
-    # An open connection would go on writing into a file that somebody has replaced: open the new one instead.
-    if not path.exists() or record.info["file"] != _identity(path):
-        raise DisconnectionError(f"{path.name} is another file now")
+def _shared(question: Question, system: System) -> RequirementStatus:
+    other, target, model = question.shared_with, question.target, question.version.name
+    return RequirementStatus(
+        "target",
+        "builtin",
+        Status.FAILED,
+        reason=f"{target} is protected by system {other} too, and {model} belongs to {system.id}: "
+        "one system's checks say nothing about another's production",
+        hint=f"let one system alone protect {target.value} in aims.yaml",
+    )
 
 
-def _begin(connection: Connection) -> None:
-    # What only reads begins no transaction: each question sees the newest state, as on a server. The head outside is
-    # read before the leaves, and would be ahead of them in a snapshot that is older than it.
-    if connection.get_execution_options().get(WRITES):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _claimed(question: Question) -> RequirementStatus:
+    claimants, model = question.claimants, question.version.name
+    if len(claimants) == 1 and claimants[0].risk_class == PROHIBITED:
+        reason = f"system {claimants[0].id} has the risk class {PROHIBITED}: nothing of it may go live"
+        hint = "the class is under systems in aims.yaml; only a person can answer for another one"
+        return RequirementStatus("claimed", "builtin", Status.FAILED, reason=reason, hint=hint)
+    if len(claimants) == 1:
+        return RequirementStatus("claimed", "builtin", Status.PASSED, reason=f"system {claimants[0].id} claims it")
+    if claimants:
+        several = ", ".join(system.id for system in claimants)
+        reason = f"{len(claimants)} systems claim the model {model!r}: {several}"
+        hint = "let exactly one system in aims.yaml claim it under models:"
+    else:
+        reason = f"no system of the register claims the model {model!r}"
+        hint = f"add {model!r} to models: of a system in aims.yaml, under its named owner, then aims check"
+    return RequirementStatus("claimed", "builtin", Status.MISSING, reason=reason, hint=hint)
 
 
-def _folder_is_read_only(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorname in ("SQLITE_READONLY_DIRECTORY", "SQLITE_CANTOPEN", "SQLITE_READONLY_CANTINIT")
+def _owner(system: System, people: Iterable[Person]) -> RequirementStatus:
+    found = ownership_problem(system, people)
+    if found is not None:
+        role, problem = found
+        hint = f"name an active person as {role} of systems.{system.id} in aims.yaml"
+        return RequirementStatus("owner", "builtin", Status.MISSING, reason=problem, hint=hint)
+    return RequirementStatus("owner", "builtin", Status.PASSED, reason=f"{system.owner} owns it")
 
 
-def _file_name(name: str) -> str:
-    """Name a lock's file after the lock; where that needs other characters, two names must not become one."""
-    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,40}", name):
-        return name
-    return re.sub(r"[^a-z0-9_-]", "_", name)[:40] + "." + Digest.of(name.encode()).short
+def _integrity(question: Question, evidence: EvidenceView, now: datetime) -> RequirementStatus:
+    def shut(status: Status, reason: str, hint: str) -> RequirementStatus:
+        return RequirementStatus("integrity", "builtin", status, reason=reason, hint=hint)
+
+    look = "aims evidence verify names each place; restore the store from its backup"
+    changed = [fault.what for fault in evidence.faults if fault.kind != "hole"]
+    if changed:
+        return shut(Status.UNTRUSTED, f"the evidence was changed: {_some(changed)}", look)
+    latest = max([record.captured_at for record in evidence.records] + [evidence.latest or now], default=now)
+    if latest > now + CLOCK_SKEW:
+        reason = f"evidence was recorded {duration_text(latest - now)} from now: the clock was set back"
+        return shut(Status.UNTRUSTED, reason, "set this machine's clock, then ask again")
+    if question.subject is None and question.files_changed:
+        return shut(Status.MISMATCHED, question.unreadable, "register the model anew, and aims check it")
+    if evidence.faults:
+        return shut(Status.ERROR, f"the log has a hole: {_some([fault.what for fault in evidence.faults])}", look)
+    if question.subject is None:
+        return shut(Status.ERROR, question.unreadable, "make the model's files readable, then ask again")
+    return RequirementStatus("integrity", "builtin", Status.PASSED, reason=f"{evidence.size} leaves, no hole")
 
 
-_MEANINGS = (
-    ("SQLITE_FULL", "cannot grow: the disk is full. Nothing was written", "free some space, then repeat"),
-    (
-        "SQLITE_IOERR",
-        "cannot be read or written (I/O error; a full disk or quota does this too)",
-        "look at the disk's space and health, then repeat",
-    ),
-    (
-        "SQLITE_BUSY",
-        "is locked: another process has been writing for more than {seconds:g} s",
-        "wait until the other run of aims is done, then repeat",
-    ),
-    (
-        "SQLITE_READONLY",
-        "is read-only for this user: nothing was written",
-        "give this user write access to the file and its folder, or name another store with AIMS_STORE",
-    ),
-    (
-        "SQLITE_CANTOPEN",
-        "cannot be opened",
-        "see that the file and its folder can be read and written by this user",
-    ),
-    ("SQLITE_PERM", "cannot be opened", "see that the file and its folder can be read and written by this user"),
-    (
-        "SQLITE_NOTADB",
-        "is not an SQLite database",
-        "something wrote over it, or AIMS_STORE names the wrong file: put a backup back, then `aims evidence verify`",
-    ),
-    (
-        "SQLITE_CORRUPT",
-        "is damaged: SQLite cannot read it",
-        "put a backup back, then `aims evidence verify`",
-    ),
-)
+def _some(items: Sequence[str]) -> str:
+    return items[0] + (f" (and {len(items) - 1} more)" if len(items) > 1 else "")
+
+
+def _empty_policy(system: System) -> RequirementStatus:
+    return RequirementStatus(
+        "policy",
+        "builtin",
+        Status.MISSING,
+        reason=f"the policy of {system.id} requires no check and no record: an empty policy allows nothing",
+        hint=f"add a required check to systems.{system.id}.checks in aims.yaml",
+    )
+
+
+def _names_version(record: Record, version: ModelVersion) -> bool:
+    header = record.statement.header
+    return (header.model, header.version) == (version.name, version.version)
+
+
+def _newest(records: Sequence[Record], look: _Look, *, id_: str, kind: str, remedy: str) -> Record | RequirementStatus:
+    """Return the newest trusted statement bound to this version, or say what there is instead of one."""
+    question = look.question
+    bound = [record for record in records if record.binds(question.subject)]
+    # What would count but for a revoked key is not looked past: else a revocation could bring an older pass back.
+    heard = [record for record in bound if record.signer is not None or record.doubted]
+    if heard and not _last(heard).doubted:
+        return _last(heard)
+
+    def instead(status: Status, reason: str, evidence: Digest | None) -> RequirementStatus:
+        return RequirementStatus(id_, kind, status, evidence=evidence, reason=reason, hint=remedy)
+
+    if bound:
+        last = _last(heard or bound)
+        reason = last.why or "signed by a key that the policy does not trust for it"
+        return instead(Status.UNTRUSTED, reason, last.payload)
+    near = [record for record in records if _names_version(record, question.version)]
+    if near and question.subject is None and not question.files_changed:
+        reason = "cannot be compared with the model: its files could not be read"
+        return instead(Status.ERROR, reason, _last(near).payload)
+    if near:
+        other = _last(near).statement
+        same_files = question.subject is not None and other.subject == question.subject.digest
+        what = "another registration of this name and number" if same_files else "other files"
+        reason = f"recorded for {what}: the model is not the one that was looked at"
+        return instead(Status.MISMATCHED, reason, _last(near).payload)
+    if look.evidence.faults:  # Whether it never was, or was lost or spoiled, can no longer be told.
+        changed = any(fault.kind != "hole" for fault in look.evidence.faults)
+        reason = f"no record for {question.version.label} is left in a log that is damaged (see integrity)"
+        damaged = instead(Status.UNTRUSTED if changed else Status.ERROR, reason, None)
+        return replace(damaged, hint=f"restore the store from its backup, then {remedy} if it is still missing")
+    return instead(Status.MISSING, f"no record for {question.version.label}", None)
+
+
+def _last(records: Iterable[Record]) -> Record:
+    return max(records, key=lambda record: record.seq)
+
+
+def _check(spec: CheckSpec, look: _Look) -> RequirementStatus:
+    remedy = f"aims check {look.question.version.label}"
+    about = [record for record in look.of_kind("check-result") if _part(record, "check", "id") == spec.id]
+    newest = _newest(about, look, id_=spec.id, kind="check", remedy=remedy)
+    if isinstance(newest, RequirementStatus):
+        return replace(newest, required=spec.required)
+    objected = _does_not_count(newest, spec, look, remedy=remedy)
+    judged = objected or _outcome(newest, remedy=remedy)
+    found = _found(spec.id, "check", newest, required=spec.required, judged=judged)
+    return found if objected or not found.shut else _waived(found, newest, about, look)
+
+
+def _waived(found: RequirementStatus, newest: Record, about: Sequence[Record], look: _Look) -> RequirementStatus:
+    persons = [who.id for who in look.question.people if who.kind == "person" and who.active]
+    results = [record for record in about if record.binds(look.question.subject)]
+    ground = Ground(newest, "", results, persons, look.system.owner, look.now, look.policy, look.apart("waiver"))
+    label, approvable = look.question.version.label, bool(look.policy.trusted("waiver"))
+    return applied(found, look.of_kind("waiver"), ground, label=label, approvable=approvable)
+
+
+def _does_not_count(record: Record, spec: CheckSpec, look: _Look, *, remedy: str) -> _Judged | None:
+    """Say why a trusted result of this very version still does not count; None where it does."""
+    header, policy = record.statement.header, look.policy
+    if _part(record, "check", "use") != spec.use:
+        return Status.MISMATCHED, f"measured by another check than {spec.use}", remedy
+    if header.system != policy.system or header.policy_digest != policy.digest:
+        return Status.STALE, "measured under another policy than today's", remedy
+    for use in header.datasets:
+        if problem := spec.objection(use, policy.dataset(use.name)):
+            return Status.MISMATCHED, problem, f"{remedy} with the data that aims.yaml names"
+    if too_old := _too_old(record, spec.max_age, look.now):
+        return *too_old, remedy
+    unseen = set(spec.datasets) - {use.name for use in header.datasets}
+    if unseen and record.statement.body.get("outcome") != Status.ERROR:
+        return Status.MISMATCHED, f"does not say on which {', '.join(sorted(unseen))} data it rests", remedy
+    return None
+
+
+def _outcome(record: Record, *, remedy: str) -> _Judged:
+    body = record.statement.body
+    status = _OUTCOMES.get(str(body.get("outcome")))
+    if status is None:
+        return Status.ERROR, "the record has no outcome that is known here", remedy
+    return status, str(body.get("reason", "")), str(body.get("hint", ""))
+
+
+_OUTCOMES = {outcome.value: Status(outcome.value) for outcome in Outcome}
+
+
+def _too_old(record: Record, max_age: timedelta | None, now: datetime) -> tuple[Status, str] | None:
+    measured = record.statement.header.measured_at  # that it may lie where it does was judged with the signature
+    if measured > now + CLOCK_SKEW:
+        return Status.UNTRUSTED, "measured at a time that lies after now"
+    age = now - measured
+    if max_age is not None and age > max_age:
+        return Status.STALE, f"measured {duration_text(age)} ago, the limit is {duration_text(max_age)}"
+    return None
+
+
+def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
+    remedy = f"a {spec.id} record for {look.question.version.label}, signed by {spec.signed_by}"
+    named = [record for record in look.of_kind("record") if record.statement.body.get("record") == spec.id]
+    people = look.question.people
+    about = [record for record in named if _may_sign(_signer(record), spec.signed_by, look.system, people)]
+    if named and not about:
+        reason = f"recorded, but not by anyone who may: {spec.signed_by} has to sign it"
+        return RequirementStatus(spec.id, "record", Status.MISSING, spec.required, reason=reason, hint=remedy)
+    barred = {person for record in look.apart("record") for person in record.people}
+    free = [record for record in about if not barred & set(record.people)]
+    if about and not free:
+        apart = " and ".join(sorted(look.policy.apart("record")))
+        reason = f"signed by {_signer(about[-1])}, who signed the {apart} too: the policy keeps it apart from a record"
+        return RequirementStatus(spec.id, "record", Status.UNTRUSTED, spec.required, reason=reason, hint=remedy)
+    newest = _newest(free, look, id_=spec.id, kind="record", remedy=remedy)
+    if isinstance(newest, RequirementStatus):
+        return replace(newest, required=spec.required)
+    judged = _approves(newest, spec, look, remedy) or _several(free, spec, look, remedy)
+    return _found(spec.id, "record", newest, required=spec.required, judged=judged or (Status.PASSED, "", ""))
+
+
+def _approves(record: Record, spec: RecordSpec, look: _Look, remedy: str) -> _Judged | None:
+    """Say why a record does not approve; None where it does."""
+    if record.statement.header.system != look.policy.system:
+        return Status.MISMATCHED, "recorded for another system", remedy
+    if too_old := _too_old(record, spec.max_age, look.now):
+        return *too_old, remedy
+    if record.statement.body.get("outcome") != "passed":
+        return Status.FAILED, "the record does not approve", remedy
+    return None
+
+
+def _several(about: Sequence[Record], spec: RecordSpec, look: _Look, remedy: str) -> _Judged | None:
+    """Say how many people are missing whose last word approves; None where it is as many as the policy demands."""
+    last: dict[str, Record] = {}
+    for record in sorted(about, key=lambda record: record.seq):
+        if record.binds(look.question.subject):
+            last |= dict.fromkeys(record.keys.values() or [record.signer or ""], record)
+    people = [person for person, record in last.items() if person and _approves(record, spec, look, remedy) is None]
+    if look.policy.enough("record", people):
+        return None
+    reason = f"{len(people)} of {look.policy.demanded('record')} people signed it so far: {', '.join(people)}"
+    return Status.MISSING, reason, remedy
+
+
+def _signer(record: Record) -> str | None:
+    return record.signer or next(iter(record.people), None)
+
+
+def _may_sign(signer: str | None, rule: str, system: System, people: Iterable[Person]) -> bool:
+    if signer is None:
+        return True  # It stays among the records, and is named as untrusted.
+    person = person_of(people, signer)
+    if person is None or person.kind != "person" or not person.active:
+        return False
+    if rule == "not-owner":
+        return signer != system.owner
+    return rule == "anyone" or signer == (system.owner if rule == "owner" else rule)
+
+
+def _part(record: Record, *path: str) -> Any:
+    value: Any = record.statement.body
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _found(id_: str, kind: str, record: Record, *, required: bool, judged: _Judged) -> RequirementStatus:
+    status, reason, hint = judged
+    return RequirementStatus(
+        id_,
+        kind,
+        status,
+        required,
+        evidence=record.payload,
+        measured_at=record.statement.header.measured_at,
+        signed_by=record.signer,
+        reason=reason,
+        hint=hint,
+    )

@@ -1,167 +1,283 @@
-"""Statements about one version, opened: each signature is verified once, and what may count is read again each time.
+"""Which waivers stand. Pure: the gate and the list of waivers judge by the same rules, in this order.
 
-Of all records about the same bytes the gate asks for the newest of each check and person. So only those are kept, a
-new statement is opened when it comes, and the length of a version's history does not slow its decisions.
+1. The request reads, a person of the register signed it, and it is not for longer than `LONGEST`: else `refused`.
+2. Nobody revoked it. A revocation can only shut, so that it counts whoever signed it: were it forgotten with its
+   signer's key, the waiver would come back.
+3. It has not ended.
+4. Nothing changed: it is bound to this registry, workspace, version, files, system, policy and owner, and the newest
+   trusted result of the requirement shuts the gate with exactly what was observed. Else it is `dead`.
+5. Somebody approved it who is trusted for it, after it was asked for and before it ended: a person, not one of those
+   who asked, not by a key of theirs, and nobody who signed a result of the requirement for this version, or anything
+   of it that the policy keeps apart from waivers. As many people as the policy demands: until then it is `waiting`.
+
+Whether the log has holes, and whether its clock was set back, is for the gate's `integrity` to say.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
 
-from aims_mlops.api.known_walk import Index, KnownWalk, LogStore, differing
-from aims_mlops.evidence.log import Fault, StoredLeaf
-from aims_mlops.evidence.record import Record, Trust, open_leaf
-from aims_mlops.evidence.statement import predicate_type
-from aims_mlops.evidence.tombstone import Erasure
+from aims_mlops.evidence.canonical import canonical
+from aims_mlops.evidence.record import Record
+from aims_mlops.evidence.waiver_body import Answer, Refused, Request, observation, read_or_none, told
+from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.digest import Digest
-from aims_mlops.model.seen import Seen, Sight
-from aims_mlops.model.times import from_text
+from aims_mlops.model.outcome import Status
+from aims_mlops.model.policy import Policy
+from aims_mlops.model.times import duration_text
 
-_VERSIONS = 64
-"""How many versions' records are kept; beyond it the one that was asked for longest ago is opened anew."""
-
-_UNASKED = frozenset(map(predicate_type, ("gate-decision", "promotion", "intent")))
-"""Kinds that fulfil no requirement: of these only the time of recording is looked at."""
+LONGEST = timedelta(days=90)
+"""How long a waiver may last from the moment in which it was recorded; then somebody has to ask again."""
 
 
-@dataclass(frozen=True)
-class About:
-    """What a log says about some bytes, as far as it can count."""
+class State(StrEnum):
+    """How a waiver stands."""
 
-    records: tuple[Record, ...]
-    faults: tuple[Fault, ...]
-    latest: datetime | None = None
-    """The latest time of recording of any statement about them: a clock that was set back is seen by it."""
-    seen: Seen | None = None
-    """Which leaves about them there are; None in a log with faults."""
-    erased: tuple[Erasure, ...] = ()
-    """Which of them were erased: nothing is known of those but their kind and place."""
+    IN_FORCE = "in force"
+    WAITING = "waiting"
+    DEAD = "dead"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    REFUSED = "refused"
 
 
-@dataclass
-class _Kept:
-    """What counts of the statements about one subject, under one trust, in one walked log."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a waiver of one requirement is held to. `newest` is the result that shuts the gate; None where none does."""
 
-    walk: Index
-    after: int = -1
-    newest: dict[Hashable, tuple[StoredLeaf, Record]] = field(default_factory=dict)
-    latest: datetime | None = None
-    sight: Sight = field(default_factory=Sight)
+    newest: Record | None
+    stands: str
+    """How the requirement stands where nothing shuts, in words that follow its id: `is passed now`."""
+    results: Sequence[Record]
+    """All results of the requirement for this version."""
+    persons: Collection[str]
+    """The active people of the register who are persons."""
+    owner: str
+    now: datetime
+    policy: Policy | None = None
+    """How many people have to approve; None is one."""
+    barred: Sequence[Record] = ()
+    """What else was signed of this version by people who therefore may not approve."""
 
-    def take(self, read: StoredLeaf, record: Record | None, at: datetime) -> None:
-        self.after = read.leaf.seq
-        self.sight.add(read.leaf.seq, read.leaf.payload)
-        self.latest = at if self.latest is None else max(self.latest, at)
-        if record is not None:
-            self.newest[place_of(record)] = read, record
-
-    def forget(self, erased: Collection[int]) -> None:
-        """Leave out what was erased since it was opened. What was older than it does not come back for it."""
-        for place in [place for place, (read, _) in self.newest.items() if read.leaf.seq in erased]:
-            del self.newest[place]
-
-
-class Opened:
-    """The opened statements of one store. Safe to use from several threads."""
-
-    def __init__(self, store: LogStore, *, distrust: Callable[[Fault], None]) -> None:
-        """`distrust` is told of each fault that is found here."""
-        self._store = store
-        self._distrust = distrust
-        self._turn = threading.Lock()
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-
-    def about(self, walked: KnownWalk, subject: Digest | None, trust: Trust) -> About:
-        """Return the records about a subject that can count, and what does not hold of them.
-
-        Every record that is returned was read from the store in this call, leaf and envelope, and is what was
-        verified before. In a log with faults nothing is taken from memory.
-        """
-        erased = tuple(item for item in walked.erased.values() if item.leaf.subject == subject)
-        if walked.faults:
-            gone = {fault.seq for fault in walked.faults} | set(walked.erased)
-            opened = (self.open(read, trust) for read in walked.about(subject) if read.leaf.seq not in gone)
-            return replace(_apart(opened), erased=erased)
-        with self._turn:
-            kept = self._of(walked, subject, trust)
-            for read in walked.about(subject, after=kept.after):
-                taken = self._asked(read, trust, erased=read.leaf.seq in walked.erased)
-                if isinstance(taken, Fault):
-                    self._distrust(taken)
-                    return About((), (taken,))
-                kept.take(read, *taken)
-            kept.forget(walked.erased)
-            found, latest, seen = list(kept.newest.values()), kept.latest, kept.sight.seen
-        faults = differing(self._store, [read for read, _ in found])
-        for fault in faults:
-            self._distrust(fault)
-        lost = {fault.seq for fault in faults}
-        records = tuple(record for _, record in found if record.seq not in lost)
-        return About(records, tuple(faults), latest, seen, erased)
-
-    def _asked(self, read: StoredLeaf, trust: Trust, *, erased: bool = False) -> tuple[Record | None, datetime] | Fault:
-        """Open a statement, or read only its time where nothing else is asked of its kind, or it was erased."""
-        if erased or read.leaf.type in _UNASKED:
-            try:
-                return None, from_text(read.leaf.captured_at)
-            except ValueError as error:
-                return Fault("tampered", read.leaf.seq, f"leaf {read.leaf.seq}: {error}")
-        opened = self.open(read, trust)
-        return opened if isinstance(opened, Fault) else (opened, opened.captured_at)
-
-    def open(self, read: StoredLeaf, trust: Trust) -> Record | Fault:
-        """Read a statement from the store now and open it. Nothing is taken from memory."""
-        return open_leaf(read.leaf, self._store.envelope(read.leaf.payload), trust)
-
-    def _of(self, walked: KnownWalk, subject: Digest | None, trust: Trust) -> _Kept:
-        name = subject, identity_of(trust)
-        kept = self._kept.get(name)
-        if kept is None or kept.walk is not walked.origin:
-            kept = self._kept[name] = _Kept(walked.origin)
-        self._kept.move_to_end(name)
-        while len(self._kept) > _VERSIONS:
-            self._kept.popitem(last=False)
-        return kept
+    def enough(self, people: Collection[str]) -> bool:
+        """Whether as many people approved as the policy demands."""
+        return bool(people) if self.policy is None else self.policy.enough("waiver", people)
 
 
-def place_of(record: Record) -> Hashable:
-    """Return what the gate tells records of one subject apart by; of two with the same it never asks for the older.
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A request and what became of it, or an attempt that was refused. `request` is None where it does not read."""
 
-    A kind that is not known here is never put together with another.
+    record: Record
+    request: Request | None
+    state: State
+    why: str = ""
+    asked_by: str | None = None
+    approval: Record | None = None
+    approved_by: str | None = None
+    renewals: int = 0
+    """Waivers of the same requirement of the same registered model that were approved before this was asked for."""
+    refused: Refused | None = None
+
+
+def waivers(said: Iterable[Record], ground: Ground) -> list[Waiver]:
+    """Judge every request among statements of the kind `waiver`, oldest first."""
+    read_ones = [(record, read_or_none(record.statement.body)) for record in sorted(said, key=lambda item: item.seq)]
+    answers: dict[tuple[Digest, Digest], list[Record]] = {}
+    for record, body in read_ones:
+        if isinstance(body, Answer):  # it names the request, and is about the same files
+            answers.setdefault((body.request, record.statement.subject), []).append(record)
+    approved: Counter[Hashable] = Counter()
+    found = []
+    for record, body in read_ones:
+        if isinstance(body, Request):
+            place = _place(record, body)
+            about = answers.get((record.payload, record.statement.subject), [])
+            found.append(replace(_judged(record, body, about, ground), renewals=approved[place]))
+            approved[place] += found[-1].approval is not None
+        elif record.statement.body.get("act") == "request":
+            found.append(Waiver(record, None, State.REFUSED, "it does not read as a request"))
+    return found
+
+
+def _judged(record: Record, request: Request, about: Sequence[Record], ground: Ground) -> Waiver:
+    approval, approver, problem = _approved(record, request, about, ground)
+    state, why = _state(record, request, about, ground)
+    if state is State.IN_FORCE and approval is None:
+        state, why = State.WAITING, problem
+    return Waiver(record, request, state, why, requester(record, ground), approval, approver)
+
+
+def _place(record: Record, request: Request) -> Hashable:
+    """Return what renewals are counted for: a requirement of a registered model, whatever the version."""
+    header = record.statement.header
+    return header.registry_id, header.workspace, header.model, request.requirement
+
+
+def _state(record: Record, request: Request, about: Sequence[Record], ground: Ground) -> tuple[State, str]:
+    """Judge all but the approval."""
+    if requester(record, ground) is None:
+        return State.REFUSED, "not asked for by an active person of aims.yaml, with a key that is enrolled there"
+    lasts = request.expires_at - record.captured_at
+    if lasts > LONGEST:
+        return State.REFUSED, f"asked for {duration_text(lasts)}, the limit is {duration_text(LONGEST)}"
+    revoked = [item for item in about if item.statement.body.get("act") == "revoke"]
+    if revoked:
+        last = max(revoked, key=lambda item: item.seq)
+        return State.REVOKED, f"by {last.signer or 'somebody who is not trusted today'}: {_reason(last)}"
+    if ground.now >= request.expires_at:
+        return State.EXPIRED, f"{duration_text(ground.now - request.expires_at)} ago"
+    changed = what_changed(record, request, ground)
+    return (State.IN_FORCE, "") if changed is None else (State.DEAD, changed)
+
+
+def requester(record: Record, ground: Ground) -> str | None:
+    """Return the person who asked for a waiver; None where no active person of the register signed the request."""
+    return next((person for person in _people(record) if person in ground.persons), None)
+
+
+def what_changed(record: Record, request: Request, ground: Ground) -> str | None:
+    """Say what is no longer as it was when a waiver was asked for; None where all of it is."""
+    if ground.newest is None:
+        return f"{request.requirement} {ground.stands}"
+    result, check = ground.newest.statement, ground.newest.statement.body.get("check")
+    observed = observation(result)
+    same = observed is not None and Digest.of(canonical(observed)) == request.observed_digest
+    seen = told(observed or {"status": result.body.get("outcome")})
+    now, then = _bound(ground.newest), _bound(record)
+    found = (
+        (now.version != then.version, "it is about another version, or another registration of this number"),
+        (now.files != then.files, "the model's files are others"),
+        (now.policy != then.policy, "the policy is another"),
+        (not isinstance(check, dict) or check.get("id") != request.requirement, "it is about another requirement"),
+        (ground.owner != request.owner, f"the owner is {ground.owner} now, and was {request.owner}"),
+        (not same, f"{seen} now, and was {told(request.observed)}"),
+    )
+    return next((why for changed, why in found if changed), None)
+
+
+def objection(
+    person: str, keys: Collection[Digest], record: Record, ground: Ground, *, trusted: bool
+) -> tuple[str, str] | None:
+    """Say why somebody may not approve a request: a word for programs and the reason; None where they may."""
+    if not trusted:
+        return "not-trusted", f"the policy does not trust {person} for waivers"
+    if person not in ground.persons:
+        return "not-a-person", f"{person} is no active person of aims.yaml: a waiver is approved by a person"
+    if _shares(person, keys, record):
+        return "self-approval", f"{person} asked for it: somebody else has to approve"
+    if any(_shares(person, keys, result) for result in ground.results):
+        return "own-result", f"{person} signed a result of it: who measures does not approve"
+    for other in ground.barred:
+        if _shares(person, keys, other):
+            kind = other.statement.kind
+            return "kept-apart", f"{person} signed a {kind} of this version: the policy keeps {kind} and waiver apart"
+    return None
+
+
+def _shares(person: str, keys: Collection[Digest], record: Record) -> bool:
+    """Whether a person or one of these keys signed a statement, also with a key that was revoked since."""
+    return person in record.people or bool(set(keys) & record.all_keys)
+
+
+def _approved(
+    record: Record, request: Request, about: Sequence[Record], ground: Ground
+) -> tuple[Record | None, str | None, str]:
+    """Return the approval that made it enough and who approved, or what is wrong with the last that does not count."""
+    problem, approvers = "nobody approved it yet", dict[str, None]()
+    for item in sorted(about, key=lambda item: item.seq):
+        if item.statement.body.get("act") != "approve":
+            continue
+        if _bound(item) != _bound(record) or not record.seq < item.seq or item.captured_at >= request.expires_at:
+            problem = "its approval is about something else, or came before it or after its end"
+            continue
+        for person in _people(item):
+            keys = [key for key, whose in item.keys.items() if whose == person]
+            said = objection(person, keys, record, ground, trusted=True)
+            if said is not None:
+                problem = f"an approval does not count: {said[1]}"
+                continue
+            approvers[person] = None
+            if ground.enough(approvers):
+                return item, " and ".join(approvers), ""
+        if item.signer is None:
+            why = item.why or "nobody signed it whom the policy trusts for waivers"
+            problem = f"an approval does not count: {why}"
+    if approvers and ground.policy is not None:
+        demanded = ground.policy.demanded("waiver")
+        problem = f"{len(approvers)} of {demanded} people approved it so far: {', '.join(approvers)}"
+    return None, None, problem
+
+
+class _Bound(NamedTuple):
+    """What a statement is bound to, but for its data."""
+
+    version: tuple[object, ...]
+    files: Digest
+    policy: tuple[str | None, Digest | None]
+
+
+def _bound(record: Record) -> _Bound:
+    header = record.statement.header
+    version = header.registry_id, header.workspace, header.model, header.version, header.version_created_at
+    return _Bound(version, record.statement.subject, (header.system, header.policy_digest))
+
+
+def _people(record: Record) -> tuple[str, ...]:
+    """Return who signed a statement so that it counts, of those who are trusted for it."""
+    return tuple(dict.fromkeys(record.keys.values())) or (() if record.signer is None else (record.signer,))
+
+
+def _reason(record: Record) -> str:
+    return str(record.statement.body.get("reason"))
+
+
+def applied(
+    found: RequirementStatus, said: Iterable[Record], ground: Ground, *, label: str, approvable: bool
+) -> RequirementStatus:
+    """Return how a requirement that a result shuts stands once waivers were heard.
+
+    `waived` where one is in force; else as it was found, with what became of the last one, and with how to have one
+    where the policy trusts anybody to approve it (`approvable`).
     """
-    statement = record.statement
-    header, id_ = statement.header, _id(record)
-    if id_ is None:
-        return record.payload
-    identity = header.registry_id, header.workspace, header.model, header.version, header.version_created_at
-    # Each who signed counts: whoever measured may not approve a waiver, though another signed with him.
-    return statement.kind, id_, statement.subject, identity, record.signer, frozenset(record.keys.items())
+    about = [
+        item for item in waivers(said, ground) if item.request is not None and item.request.requirement == found.id
+    ]
+    standing = [item for item in about if item.state is State.IN_FORCE]
+    if standing:
+        last = standing[-1]
+        return replace(found, status=Status.WAIVED, waiver=last.record.payload, reason=_in_words(found, last))
+    ended = about[-1] if about and about[-1].state in (State.DEAD, State.EXPIRED, State.REVOKED) else None
+    reason = found.reason if ended is None else f"{found.reason} (the last waiver of it is {ended.state}: {ended.why})"
+    if not approvable or ground.newest is None or observation(ground.newest.statement) is None:
+        return replace(found, reason=reason)
+    waiting = [item.record for item in about if item.state is State.WAITING]
+    command = f"aims waive request {label} --requirement {found.id}"
+    way = f"approve its waiver: aims waive approve {waiting[-1].payload.short}" if waiting else f"for a time: {command}"
+    return replace(found, reason=reason, hint=f"{found.hint}; or, {way}" if found.hint else way)
 
 
-def _id(record: Record) -> str | None:
-    body = record.statement.body
-    match record.statement.kind:
-        case "check-result":
-            check = body.get("check")
-            named = check.get("id") if isinstance(check, dict) else None
-        case "record":
-            named = body.get("record")
-        case _:
-            named = None
-    return named if isinstance(named, str) else None
+def _in_words(found: RequirementStatus, waiver: Waiver) -> str:
+    request = waiver.request
+    until = "" if request is None else f" until {request.expires_at:%Y-%m-%d %H:%M} UTC"
+    why = "" if request is None else f", because {request.reason}"
+    renewed = f"; {ordinal(waiver.renewals)} renewal" if waiver.renewals else ""
+    still = f"; still {found.status}: {found.reason}" if found.reason else f"; still {found.status}"
+    return f"{waiver.approved_by} allows it{until}, as {waiver.asked_by} asked{why}{renewed}{still}"
 
 
-def identity_of(trust: Trust) -> Hashable:
-    """Return what tells a trust from every other."""
-    said = frozenset((kind, frozenset(keys.items())) for kind, keys in trust.by_kind.items())
-    return said, frozenset(trust.keys.items())
+def ordinal(number: int) -> str:
+    """Write a place in a row: `first`, `second`, `third`, `4th`, `21st`."""
+    if number <= len(_FIRST):
+        return _FIRST[number - 1]
+    ending = "th" if number % 100 in (11, 12, 13) else _ENDINGS.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
-def _apart(opened: Iterable[Record | Fault]) -> About:
-    found = list(opened)
-    records = tuple(item for item in found if isinstance(item, Record))
-    return About(records, tuple(item for item in found if isinstance(item, Fault)))
+_FIRST = ("first", "second", "third")
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}

@@ -17,6 +17,7 @@ from tests.builders import NOW
 
 DAY, HOUR, MILLISECOND = timedelta(days=1), timedelta(hours=1), timedelta(milliseconds=1)
 USUAL = Times(NOW, NOW, NOW)
+SEEN = "a time that lies after w/risk saw it in the log at 2026-11-21T19:31:34.123Z"
 
 
 def seen(at: datetime) -> Anchor:
@@ -36,13 +37,11 @@ def seen(at: datetime) -> Anchor:
         ({"anchor": seen(NOW - CLOCK_SKEW)}, ""),
         (
             {"anchor": seen(NOW - HOUR)},
-            "measured at 2026-11-21T20:31:34.123Z, a time that lies after w/risk saw it in the log at "
-            "2026-11-21T19:31:34.123Z",
+            f"measured at 2026-11-21T20:31:34.123Z, {SEEN}",
         ),
         (
             {"measured": NOW - DAY, "anchor": seen(NOW - HOUR)},
-            "signed at 2026-11-21T20:31:34.123Z, a time that lies after w/risk saw it in the log at "
-            "2026-11-21T19:31:34.123Z",
+            f"signed at 2026-11-21T20:31:34.123Z, {SEEN}",
         ),
     ],
 )
