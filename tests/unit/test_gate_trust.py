@@ -195,7 +195,7 @@ WAIVABLE = policy()
 def waived(*approvers: str, policy_: Policy, **terms: Term) -> Decision:
     approvals = [entry(waiver_answer("approve", ASKED, nonce=name), name) for name in approvers]
     review = entry(human(nonce="early"), "colleague")
-    return asked(entry(FAILED), entry(ASKED, "owner"), review, *approvals, policy_=policy_, **terms)
+    return asked(entry(FAILED), entry(ASKED, "owner"), review, *approvals, policy_=policy_, anchors=(), **terms)
 
 
 def test_two_people_have_to_approve_a_waiver_where_two_are_demanded() -> None:
@@ -274,7 +274,7 @@ policies = st.sampled_from(
 @st.composite
 def entries(draw: st.DrawFn) -> list[Entry]:
     """A log of passes, failures, reviews and waivers, each recorded one to sixty hours ago and signed just before."""
-    made = []
+    made: list[Entry] = []
     for place in range(draw(st.integers(1, 7))):
         captured = NOW - timedelta(hours=draw(st.integers(1, 60)))
         header: dict[str, Any] = {"measured_at": captured, "signed_at": captured, "nonce": str(place)}
