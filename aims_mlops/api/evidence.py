@@ -159,6 +159,7 @@ _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "promotion": lambda body: f"to {target_text(body['to'])}",
     "bypass-finding": lambda body: f"{body['word']} at {target_text(body['to'])}",
     "record": in_words,
+    "key-event": lambda body: f"{body['act']} a key of {body['person']}",
     "policy": lambda body: f"number {body['sequence']}",
     "waiver": _waiver,
     "intent": lambda body: f"to {body['act']}: {', '.join(intended(body))}",

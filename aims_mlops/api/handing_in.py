@@ -41,7 +41,7 @@ from aims_mlops.model.subject import ModelRef
 from aims_mlops.model.times import CLOCK_SKEW, duration_text, to_text
 from aims_mlops.ports import Clock, Entry, EvidenceStore
 
-CLIENT_KINDS = ("check-result", "record", "waiver", "gate-decision", "bypass-finding", "policy", "intent")
+CLIENT_KINDS = ("check-result", "record", "waiver", "gate-decision", "bypass-finding", "policy", "intent", "key-event")
 """The kinds of statement that a client may hand in. Every other kind is the server's own, or has no writer yet."""
 
 MAX_ENVELOPE = 2 * MAX_BYTES

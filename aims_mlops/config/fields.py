@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from aims_mlops.config.mistakes import choices
+from aims_mlops.errors import UsageError
 from aims_mlops.evidence.note import COSIGNATURE, VerifierKey
 from aims_mlops.evidence.statement import KINDS
 from aims_mlops.model.digest import Digest
@@ -115,6 +116,15 @@ def _moment(text: Any, *, end: bool) -> Any:
         return at.replace(tzinfo=UTC) + (timedelta(days=1) if end else timedelta(0))
     shown = f"{text[:40]!r} is not a date" if isinstance(text, str) else "expected a date"
     raise mistake(shown, "write a day, e.g. 2026-11-28, or a time in UTC, e.g. 2026-11-28T12:00:00Z")
+
+
+def moment(text: str) -> datetime:
+    """Read a day or a time in UTC as a command line has it; raise `UsageError` for anything else."""
+    try:
+        return cast("datetime", _moment(text, end=False))
+    except PydanticCustomError as error:
+        told = error.context or {}
+        raise UsageError(str(told.get("what")), hint=str(told.get("hint"))) from None
 
 
 def _start(text: Any) -> Any:
