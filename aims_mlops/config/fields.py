@@ -118,10 +118,10 @@ def _moment(text: Any, *, end: bool) -> Any:
     raise mistake(shown, "write a day, e.g. 2026-11-28, or a time in UTC, e.g. 2026-11-28T12:00:00Z")
 
 
-def moment(text: str) -> datetime:
-    """Read a day or a time in UTC as a command line has it; raise `UsageError` for anything else."""
+def moment(text: str, *, end: bool = False) -> datetime:
+    """Read a day, its start or its end, or a time in UTC as a command line has it; raise `UsageError` otherwise."""
     try:
-        return cast("datetime", _moment(text, end=False))
+        return cast("datetime", _moment(text, end=end))
     except PydanticCustomError as error:
         told = error.context or {}
         raise UsageError(str(told.get("what")), hint=str(told.get("hint"))) from None
