@@ -71,7 +71,7 @@ def test_a_compromised_key_is_told_everywhere_and_signs_no_more(project: Loans) 
     project.aims("evidence", "verify", expect=4).says("does not count: signed at", "(compromised)")
     project.aims("check", "loan/1", expect=2).says(
         f"the key of 'pipeline' was revoked on {today} (compromised): what it signs now counts for nothing",
-        "hint: aims keys rotate pipeline; aims keys trust shows which keys are in force",
+        "next: aims keys rotate pipeline; aims keys trust shows which keys are in force",
     )
     project.edit("gate-decision: [pipeline]", "gate-decision: [risk-officer]")
     project.aims("--as", "risk-officer", "gate", "loan/1", "--to", "champion", expect=4).says("drift untrusted")
