@@ -26,28 +26,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from aims_mlops.evidence.newest import Sought, newest_of
 from aims_mlops.evidence.record import EvidenceView, Record
 from aims_mlops.evidence.tombstone import newest_erased
 from aims_mlops.evidence.waivers import Ground, applied
 from aims_mlops.model.decision import Actor, Decision, RequirementStatus
-from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
+from aims_mlops.model.ownership import ownership_problem, person_of
 from aims_mlops.model.policy import CheckSpec, Policy, RecordSpec
 from aims_mlops.model.register import Person, System
 from aims_mlops.model.subject import ModelVersion, Subject, Target
-from aims_mlops.model.times import duration_text
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far two honest clocks may differ."""
+from aims_mlops.model.times import CLOCK_SKEW, duration_text
 
 _Judged = tuple[Status, str, str]
 """A status, the reason for it, and what to do next."""
 
 PROHIBITED = "prohibited"
 """The risk class of what must not be put into service (EU AI Act, Art. 5)."""
-
-NEEDS_DEPUTY = ("high",)
-"""Risk classes for which one owner is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +81,21 @@ class _Look:
     def of_kind(self, kind: str) -> list[Record]:
         return [record for record in self.evidence.records if record.statement.kind == kind]
 
+    def sought(self, id_: str, kind: str, remedy: str) -> Sought:
+        question = self.question
+        return Sought(id_, kind, question.version, question.subject, remedy, question.files_changed)
+
+    def apart(self, kind: str) -> list[Record]:
+        """What was said of this version that the policy keeps apart from a kind of statement."""
+        kinds = self.policy.apart(kind)
+        records = (record for record in self.evidence.records if record.statement.kind in kinds)
+        return [record for record in records if record.binds(self.question.subject)]
+
 
 def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforced_by: str = "client") -> Decision:
     """Answer a question from evidence. The decision is not recorded here, and nothing is acted on."""
     system = question.claimants[0] if len(question.claimants) == 1 else None
-    owner = None if system is None else _person(question.people, system.owner)
+    owner = None if system is None else person_of(question.people, system.owner)
     found = [_claimed(question)]
     if system is not None:
         look = _Look(question, evidence, system, now)
@@ -154,10 +159,6 @@ def _shared(question: Question, system: System) -> RequirementStatus:
     )
 
 
-def _person(people: Iterable[Person], id_: str) -> Person | None:
-    return next((person for person in people if person.id == id_), None)
-
-
 def _claimed(question: Question) -> RequirementStatus:
     claimants, model = question.claimants, question.version.name
     if len(claimants) == 1 and claimants[0].risk_class == PROHIBITED:
@@ -177,30 +178,12 @@ def _claimed(question: Question) -> RequirementStatus:
 
 
 def _owner(system: System, people: Iterable[Person]) -> RequirementStatus:
-    problem, role = _cannot_own(system.owner, people, role="owner"), "owner"
-    if problem is None and system.risk_class in NEEDS_DEPUTY:
-        role = "deputy"
-        if system.deputy is None:
-            problem = f"risk class {system.risk_class} needs a deputy beside the owner, and none is named"
-        else:
-            problem = _cannot_own(system.deputy, people, role="deputy")
-        if problem is None and system.deputy == system.owner:
-            problem = f"owner and deputy are the same person, {system.owner}"
-    if problem is not None:
+    found = ownership_problem(system, people)
+    if found is not None:
+        role, problem = found
         hint = f"name an active person as {role} of systems.{system.id} in aims.yaml"
         return RequirementStatus("owner", "builtin", Status.MISSING, reason=problem, hint=hint)
     return RequirementStatus("owner", "builtin", Status.PASSED, reason=f"{system.owner} owns it")
-
-
-def _cannot_own(id_: str, people: Iterable[Person], *, role: str) -> str | None:
-    person = _person(people, id_)
-    if person is None:
-        return f"the {role} {id_!r} is not among the people of aims.yaml"
-    if person.kind != "person":
-        return f"the {role} {id_!r} is a {person.kind}: only a person can own a system"
-    if not person.active:
-        return f"the {role} {id_!r} is no longer active"
-    return None if person.name.strip() else f"the {role} {id_!r} has no name"
 
 
 def _integrity(question: Question, evidence: EvidenceView, now: datetime) -> RequirementStatus:
@@ -238,55 +221,10 @@ def _empty_policy(system: System) -> RequirementStatus:
     )
 
 
-def _names_version(record: Record, version: ModelVersion) -> bool:
-    header = record.statement.header
-    return (header.model, header.version) == (version.name, version.version)
-
-
-def _newest(records: Sequence[Record], look: _Look, *, id_: str, kind: str, remedy: str) -> Record | RequirementStatus:
-    """Return the newest trusted statement bound to this version, or say what there is instead of one."""
-    question = look.question
-    bound = [record for record in records if record.binds(question.subject)]
-    trusted = [record for record in bound if record.signer is not None]
-    subject = None if question.subject is None else question.subject.digest
-    erased = newest_erased(look.evidence.erased, "check-result" if kind == "check" else kind, subject)
-    if trusted and (erased is None or erased.leaf.seq < _last(trusted).seq):
-        return _last(trusted)
-
-    def instead(status: Status, reason: str, evidence: Digest | None) -> RequirementStatus:
-        return RequirementStatus(id_, kind, status, evidence=evidence, reason=reason, hint=remedy)
-
-    if erased is not None or bound:
-        status, reason = Status.UNTRUSTED, "signed by a key that the policy does not trust for it"
-        if erased is not None:
-            status, reason = Status.MISSING, f"the newest {erased.kind} of these files was {erased.says}"
-        return instead(status, reason, _last(bound).payload if erased is None else erased.tombstone.payload)
-    near = [record for record in records if _names_version(record, question.version)]
-    if near and question.subject is None and not question.files_changed:
-        reason = "cannot be compared with the model: its files could not be read"
-        return instead(Status.ERROR, reason, _last(near).payload)
-    if near:
-        other = _last(near).statement
-        same_files = question.subject is not None and other.subject == question.subject.digest
-        what = "another registration of this name and number" if same_files else "other files"
-        reason = f"recorded for {what}: the model is not the one that was looked at"
-        return instead(Status.MISMATCHED, reason, _last(near).payload)
-    if look.evidence.faults:  # Whether it never was, or was lost or spoiled, can no longer be told.
-        changed = any(fault.kind != "hole" for fault in look.evidence.faults)
-        reason = f"no record for {question.version.label} is left in a log that is damaged (see integrity)"
-        damaged = instead(Status.UNTRUSTED if changed else Status.ERROR, reason, None)
-        return replace(damaged, hint=f"restore the store from its backup, then {remedy} if it is still missing")
-    return instead(Status.MISSING, f"no record for {question.version.label}", None)
-
-
-def _last(records: Iterable[Record]) -> Record:
-    return max(records, key=lambda record: record.seq)
-
-
 def _check(spec: CheckSpec, look: _Look) -> RequirementStatus:
     remedy = f"aims check {look.question.version.label}"
     about = [record for record in look.of_kind("check-result") if _part(record, "check", "id") == spec.id]
-    newest = _newest(about, look, id_=spec.id, kind="check", remedy=remedy)
+    newest = newest_of(about, look.sought(spec.id, "check", remedy), look.evidence)
     if isinstance(newest, RequirementStatus):
         return replace(newest, required=spec.required)
     objected = _does_not_count(newest, spec, look, remedy=remedy)
@@ -299,8 +237,9 @@ def _waived(found: RequirementStatus, newest: Record, about: Sequence[Record], l
     persons = [who.id for who in look.question.people if who.kind == "person" and who.active]
     results = [record for record in about if record.binds(look.question.subject)]
     erased = newest_erased(look.evidence.erased, "check-result", newest.statement.subject)
-    ground = Ground(newest, "", results, persons, look.system.owner, look.now, "" if erased is None else erased.says)
-    label, approvable = look.question.version.label, bool(look.policy.trust.get("waiver"))
+    ground = Ground(newest, "", results, persons, look.system.owner, look.now, look.policy, look.apart("waiver"))
+    ground = replace(ground, erased="" if erased is None else erased.says)
+    label, approvable = look.question.version.label, bool(look.policy.trusted("waiver"))
     return applied(found, look.of_kind("waiver"), ground, label=label, approvable=approvable)
 
 
@@ -334,9 +273,9 @@ _OUTCOMES = {outcome.value: Status(outcome.value) for outcome in Outcome}
 
 
 def _too_old(record: Record, max_age: timedelta | None, now: datetime) -> tuple[Status, str] | None:
-    measured = record.statement.header.measured_at
-    if measured > record.captured_at + CLOCK_SKEW or measured > now + CLOCK_SKEW:
-        return Status.UNTRUSTED, "measured at a time that lies after it was recorded"
+    measured = record.statement.header.measured_at  # that it may lie where it does was judged with the signature
+    if measured > now + CLOCK_SKEW:
+        return Status.UNTRUSTED, "measured at a time that lies after now"
     age = now - measured
     if max_age is not None and age > max_age:
         return Status.STALE, f"measured {duration_text(age)} ago, the limit is {duration_text(max_age)}"
@@ -347,27 +286,58 @@ def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
     remedy = f"a {spec.id} record for {look.question.version.label}, signed by {spec.signed_by}"
     named = [record for record in look.of_kind("record") if record.statement.body.get("record") == spec.id]
     people = look.question.people
-    about = [record for record in named if _may_sign(record.signer, spec.signed_by, look.system, people)]
+    about = [record for record in named if _may_sign(_signer(record), spec.signed_by, look.system, people)]
     if named and not about:
         reason = f"recorded, but not by anyone who may: {spec.signed_by} has to sign it"
         return RequirementStatus(spec.id, "record", Status.MISSING, spec.required, reason=reason, hint=remedy)
-    newest = _newest(about, look, id_=spec.id, kind="record", remedy=remedy)
+    barred = {person for record in look.apart("record") for person in record.people}
+    free = [record for record in about if not barred & set(record.people)]
+    if about and not free:
+        apart = " and ".join(sorted(look.policy.apart("record")))
+        reason = f"signed by {_signer(about[-1])}, who signed the {apart} too: the policy keeps it apart from a record"
+        return RequirementStatus(spec.id, "record", Status.UNTRUSTED, spec.required, reason=reason, hint=remedy)
+    newest = newest_of(free, look.sought(spec.id, "record", remedy), look.evidence)
     if isinstance(newest, RequirementStatus):
         return replace(newest, required=spec.required)
-    judged: _Judged = (Status.PASSED, "", "")
-    if newest.statement.header.system != look.policy.system:
-        judged = (Status.MISMATCHED, "recorded for another system", remedy)
-    elif too_old := _too_old(newest, spec.max_age, look.now):
-        judged = (*too_old, remedy)
-    elif newest.statement.body.get("outcome") != "passed":
-        judged = (Status.FAILED, "the record does not approve", remedy)
-    return _found(spec.id, "record", newest, required=spec.required, judged=judged)
+    judged = _approves(newest, spec, look, remedy) or _several(free, spec, look, remedy)
+    return _found(spec.id, "record", newest, required=spec.required, judged=judged or (Status.PASSED, "", ""))
+
+
+def _approves(record: Record, spec: RecordSpec, look: _Look, remedy: str) -> _Judged | None:
+    """Say why a record does not approve; None where it does."""
+    if record.statement.header.system != look.policy.system:
+        return Status.MISMATCHED, "recorded for another system", remedy
+    if too_old := _too_old(record, spec.max_age, look.now):
+        return *too_old, remedy
+    if record.statement.body.get("outcome") != "passed":
+        return Status.FAILED, "the record does not approve", remedy
+    return None
+
+
+def _several(about: Sequence[Record], spec: RecordSpec, look: _Look, remedy: str) -> _Judged | None:
+    """Say how many people are missing whose last word approves; None where it is as many as the policy demands."""
+    erased = look.sought(spec.id, "record", remedy).erased(look.evidence)
+    last: dict[str, Record] = {}
+    for record in sorted(about, key=lambda record: record.seq):
+        # What was erased may have been anybody's last word, and what is doubted is somebody's.
+        if record.binds(look.question.subject) and (erased is None or erased.leaf.seq < record.seq):
+            last |= dict.fromkeys(record.people, record)
+    approving = {person: record for person, record in last.items() if _approves(record, spec, look, remedy) is None}
+    people = [person for person, record in approving.items() if person in (*record.keys.values(), record.signer)]
+    if look.policy.enough("record", people):
+        return None
+    reason = f"{len(people)} of {look.policy.demanded('record')} people signed it so far: {', '.join(people)}"
+    return Status.MISSING, reason, remedy
+
+
+def _signer(record: Record) -> str | None:
+    return record.signer or next(iter(record.people), None)
 
 
 def _may_sign(signer: str | None, rule: str, system: System, people: Iterable[Person]) -> bool:
     if signer is None:
         return True  # It stays among the records, and is named as untrusted.
-    person = _person(people, signer)
+    person = person_of(people, signer)
     if person is None or person.kind != "person" or not person.active:
         return False
     if rule == "not-owner":

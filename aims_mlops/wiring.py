@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from aims_mlops.errors import CannotDecide, RegistryError, SigningError, UsageError
 from aims_mlops.model.digest import Digest
 from aims_mlops.ports import ModelRegistry
 
 if TYPE_CHECKING:
+    from aims_mlops.adapters.key_files import Algorithm
     from aims_mlops.adapters.listener import Webhook
     from aims_mlops.adapters.signers import KeyRow
     from aims_mlops.api import Gatekeeper, Services
@@ -139,24 +140,23 @@ def signer(of: Project, person: str | None = None) -> Signer:
     return choose_signer(of, person=person, prompt=_ask)
 
 
-def new_key(of: Project, person: str, *, algorithm: Literal["ecdsa-p256", "ed25519"]) -> tuple[Path, Path]:
-    """Make a person's key pair beside aims.yaml; return the paths of the private and the public file."""
+def new_key(of: Project, person: str, *, algorithm: Algorithm, folder: Path | None = None) -> tuple[Path, Path]:
+    """Make a person's key pair in `keys` beside aims.yaml, or in a folder; return the private and the public file."""
     from aims_mlops.adapters.key_files import new_key as make
-    from aims_mlops.adapters.passphrases import read_passphrase
+    from aims_mlops.adapters.passphrases import read_passphrase as read
     from aims_mlops.adapters.signers import keys_folder
 
     _must_name(of, person)
-    passphrase = read_passphrase(person, prompt=_ask_twice)
-    return make(keys_folder(of), person, passphrase=passphrase, algorithm=algorithm)
+    return make(folder or keys_folder(of), person, passphrase=read(person, prompt=_ask_twice), algorithm=algorithm)
 
 
-def add_key(of: Project, person: str, uri: str) -> tuple[Path, Path, str]:
+def add_key(of: Project, person: str, uri: str, *, folder: Path | None = None) -> tuple[Path, Path, str]:
     """Enrol a person's key that exists elsewhere; return its reference, its public file, and the URI written."""
     from aims_mlops.adapters.signers import add_key as add
     from aims_mlops.adapters.signers import keys_folder
 
     _must_name(of, person)
-    return add(keys_folder(of), person, uri, prompt=_ask)
+    return add(folder or keys_folder(of), person, uri, prompt=_ask)
 
 
 def _must_name(of: Project, person: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from aims_mlops.evidence.anchors import Anchor
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.log import Fault, Head, Leaf, genesis, walk
 from aims_mlops.evidence.record import ANYBODY, EvidenceView, Record, Trust, open_leaf
@@ -140,12 +141,15 @@ def project(*systems: System, **changes: Any) -> Project:
     return replace(made, **changes)
 
 
-def trust(policy_: Policy | None = None, people_: Iterable[Person] | None = None) -> Trust:
-    """Return the trust that a policy and its people's enrolled keys make up."""
+def trust(
+    policy_: Policy | None = None, people_: Iterable[Person] | None = None, anchors: Iterable[Anchor] = ()
+) -> Trust:
+    """Return the trust that a policy and its people's enrolled keys make up, and who outside saw the log."""
     everyone = tuple(people_ or people())
     keys = {item.id: item for someone in everyone for item in someone.keys}
     anybody = {item.id: someone.id for someone in everyone if someone.active for item in someone.keys}
-    return Trust({**(policy_ or policy()).trust, ANYBODY: anybody}, keys)
+    said = policy_ or policy()
+    return Trust({**said.trust, ANYBODY: anybody}, keys, said.rules, tuple(anchors))
 
 
 # What is spoken about

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +41,12 @@ def keys_folder(project: Project) -> Path:
 
 
 def choose_signer(
-    project: Project, folder: Path | None = None, *, person: str | None = None, prompt: Prompt | None = None
+    project: Project,
+    folder: Path | None = None,
+    *,
+    person: str | None = None,
+    prompt: Prompt | None = None,
+    now: datetime | None = None,
 ) -> FileSigner | UriSigner:
     """Return the signer of this run; its key stays locked until it signs.
 
@@ -48,7 +54,7 @@ def choose_signer(
     private key is in `folder` (default: `keys_folder`), or has a reference there that says by URI where it is. No
     other key ever stands in for the chosen one. Raises `SigningError` where nobody or nobody known is chosen, the
     private key is missing, in two places, or readable by others, or its public half is not among the person's keys in
-    aims.yaml.
+    aims.yaml, or not in force `now` (by default this machine's clock).
     """
     where = folder or keys_folder(project)
     chosen = person or os.environ.get("AIMS_SIGNER") or project.signer or _only_one(where)
@@ -60,10 +66,16 @@ def choose_signer(
         )
     signer = _signer(where, chosen, prompt)
     signer.check()
-    if signer.key_id not in {key.id for key in known.keys}:
+    enrolled = {key.id: key for key in known.keys}
+    if signer.key_id not in enrolled:
         raise SigningError(
             f"{public_path(where, chosen)} is not among the keys that aims.yaml lists for {chosen!r}",
             hint=f"list it: keys: [keys/{chosen}.pub.pem] under people.{chosen}, and have the policy applied anew",
+        )
+    if closed := enrolled[signer.key_id].term.closed(now or datetime.now(UTC)):
+        raise SigningError(
+            f"the key of {chosen!r} {closed}: what it signs now counts for nothing",
+            hint=f"aims keys rotate {chosen}; aims keys trust shows which keys are in force",
         )
     return signer
 
@@ -77,10 +89,11 @@ def list_keys(project: Project, folder: Path | None = None) -> tuple[KeyRow, ...
     where = folder or keys_folder(project)
     here = {path.name.removesuffix(".pub.pem"): read_public_key(path) for path in sorted(where.glob("*.pub.pem"))}
     listed = [(person.id, key) for person in project.people for key in person.keys]
-    others = [(person, key) for person, key in here.items() if (person, key) not in listed]
+    known = {(person, key.id) for person, key in listed}
+    others = [(person, key) for person, key in here.items() if (person, key.id) not in known]
 
     def row(person: str, key: PublicKey, *, in_yaml: bool) -> KeyRow:
-        private = _private_half(where, person, project.root) if here.get(person) == key else ""
+        private = _private_half(where, person, project.root) if person in here and here[person].id == key.id else ""
         return KeyRow(person, key.algorithm, key.id, private, in_yaml)
 
     return (

@@ -119,7 +119,8 @@ def read_acts(services: Services, walked: KnownWalk, trust: Trust, *, servers: C
     ours = [item for item in records if item.statement.header.registry_id == services.store.registry_id()]
     acts = [act for record in ours if (act := _act(record)) is not None and _is_believed(act, servers)]
     return Acts(
-        tuple(act for act in acts if act.record.signer is not None),
+        # A removal by a key that was revoked since stays one: what was taken away on purpose does not come back by it.
+        tuple(act for act in acts if act.record.signer is not None or (act.record.doubted and act.kind in REMOVES)),
         tuple(act for act in acts if act.record.signer is None and act.record.statement.kind == "promotion"),
         {str(item.payload): item for item in ours if item.statement.kind == "gate-decision"},
         dict(_findings(ours)),

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from aims_mlops.api.log_identity import Identity, identity
-from aims_mlops.api.services import Services
 from aims_mlops.errors import UsageError, VerificationError
 from aims_mlops.evidence import merkle
 from aims_mlops.evidence.anchors import Anchor
 from aims_mlops.evidence.merkle import Tree
+
+if TYPE_CHECKING:  # what judges by anchors is there
+    from aims_mlops.api.services import Services
 
 COSIGNATURE = "cosignature"
 """The kind of an anchor that witnesses made: C2SP cosignature/v1 says when each of them saw a checkpoint."""

@@ -173,6 +173,7 @@ _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "promotion": lambda body: f"to {target_text(body['to'])}",
     "bypass-finding": lambda body: f"{body['word']} at {target_text(body['to'])}",
     "record": in_words,
+    "key-event": lambda body: f"{body['act']} a key of {body['person']}",
     "policy": lambda body: f"number {body['sequence']}",
     "waiver": _waiver,
     "tombstone": lambda body: f"{body['kind']} of leaf {body['leaf']}: {body['reason']}, {body['basis']}",
@@ -252,7 +253,8 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         Trouble(
             "untrusted",
             f"leaf {record.seq}",
-            f"{record.statement.kind} {record.payload.short} is not signed by anyone trusted for it",
+            f"{record.statement.kind} {record.payload.short} "
+            + (f"does not count: {record.why}" if record.why else "is not signed by anyone trusted for it"),
         )
         for record in records
         if record.signer is None

@@ -34,14 +34,13 @@ from aims_mlops.evidence.intent import CHECK
 from aims_mlops.evidence.log import StoredLeaf
 from aims_mlops.evidence.record import ANYBODY, trusted_as
 from aims_mlops.evidence.statement import Header, Statement, predicate_type
-from aims_mlops.gate import CLOCK_SKEW
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
 from aims_mlops.model.subject import ModelRef
-from aims_mlops.model.times import duration_text, to_text
+from aims_mlops.model.times import CLOCK_SKEW, duration_text, to_text
 from aims_mlops.ports import Clock, Entry, EvidenceStore
 
-CLIENT_KINDS = ("check-result", "record", "waiver", "gate-decision", "bypass-finding", "policy", "intent")
+CLIENT_KINDS = ("check-result", "record", "waiver", "gate-decision", "bypass-finding", "policy", "intent", "key-event")
 """The kinds of statement that a client may hand in. Every other kind is the server's own, or has no writer yet."""
 
 MAX_ENVELOPE = 2 * MAX_BYTES
@@ -109,12 +108,12 @@ def hand_in(intake: Intake, content: bytes) -> StoredLeaf:
             _here_and_now(intake, header)  # (4)
         else:
             services = intake.services()
-            _signed(services, envelope, statement)  # (3)
+            signers = _signed(intake, services, envelope, statement)  # (3)
             _here_and_now(intake, header)  # (4)
             _claimed(services, header)  # (5)
             _is_there(intake, services, statement)  # (6)
             if statement.kind == "waiver":
-                _waives(services, envelope, statement)  # (7)
+                _waives(services, statement, signers)  # (7)
     return intake.store.append(entry)
 
 
@@ -178,10 +177,19 @@ def _kind_for_clients(statement: Statement) -> None:
         )
 
 
-def _signed(services: Services, envelope: Envelope, statement: Statement) -> None:
-    trust, what = trust_of(services), trusted_as(statement)
-    if trust.signers(what, envelope):
-        return
+def _signed(intake: Intake, services: Services, envelope: Envelope, statement: Statement) -> tuple[str, ...]:
+    """Return who signed it of those who are trusted for it; raise `NotAccepted` where nobody did so that it counts."""
+    trust, what = trust_of(services, anchored=False), trusted_as(statement)
+    signed = trust.signed(statement, envelope, captured_at=intake.clock())
+    if signed.keys:
+        return signed.people
+    if signed.why:
+        _here_and_now(intake, statement.header)  # which has the better word for a time that lies ahead
+        raise NotAccepted(
+            "untrusted",
+            f"the signature of {', '.join(dict.fromkeys(signed.lapsed.values()))} does not count: {signed.why}",
+            hint="sign with a key that is in force, and with a clock that is right: aims keys trust",
+        )
     if what == ANYBODY:
         raise NotAccepted(
             "untrusted",
@@ -197,8 +205,8 @@ def _signed(services: Services, envelope: Envelope, statement: Statement) -> Non
     )
 
 
-def _waives(services: Services, envelope: Envelope, statement: Statement) -> None:
-    problem = waiver_problem(services, statement, trust_of(services).signers(trusted_as(statement), envelope))
+def _waives(services: Services, statement: Statement, signers: tuple[str, ...]) -> None:
+    problem = waiver_problem(services, statement, signers)
     if problem is not None:
         code, message, hint = problem
         raise NotAccepted(code, message, hint=hint)

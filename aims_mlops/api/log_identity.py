@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from aims_mlops.api.services import Services
 from aims_mlops.errors import SigningError, UsageError, VerificationError
 from aims_mlops.evidence.checkpoint import SignedCheckpoint, open_checkpoint
 from aims_mlops.evidence.note import ED25519, VerifierKey
 from aims_mlops.ports import Signer
+
+if TYPE_CHECKING:  # which needs this to say who outside saw the log
+    from aims_mlops.api.services import Services
 
 _SECTION = "add to aims.yaml: log: {key: NAME}, and NAME under people: as a service; then aims keys new NAME --ed25519"
 

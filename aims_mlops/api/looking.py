@@ -117,7 +117,8 @@ def champion_measure(
     ]
     if not promotions:
         return None
-    last = next((record for record in promotions if record.signer is not None), promotions[0])
+    # One by a key that was revoked since is not looked past: the champion before it may have measured less.
+    last = next((record for record in promotions if record.signer is not None or record.doubted), promotions[0])
     label = f"{last.statement.header.model}/{last.statement.header.version}"
     decided = walked.of(str(last.statement.body.get("decision"))) if last.signer else None
     decision = _trusted(services, decided, trust)

@@ -138,8 +138,7 @@ def place_of(record: Record) -> Hashable:
     if id_ is None:
         return record.payload
     identity = header.registry_id, header.workspace, header.model, header.version, header.version_created_at
-    # Each who signed counts: whoever measured may not approve a waiver, though another signed with him.
-    return statement.kind, id_, statement.subject, identity, record.signer, frozenset(record.keys.items())
+    return statement.kind, id_, statement.subject, identity, record.signer, record.people
 
 
 def _id(record: Record) -> str | None:
@@ -158,7 +157,8 @@ def _id(record: Record) -> str | None:
 def identity_of(trust: Trust) -> Hashable:
     """Return what tells a trust from every other."""
     said = frozenset((kind, frozenset(keys.items())) for kind, keys in trust.by_kind.items())
-    return said, frozenset(trust.keys.items())
+    rules = frozenset(trust.rules.items())
+    return said, rules, frozenset(trust.keys.items()), trust.anchors
 
 
 def _apart(opened: Iterable[Record | Fault]) -> About:

@@ -174,7 +174,7 @@ def _must_be_trusted(services: Services, version: ModelVersion, kind: str) -> No
     claimants = services.project.claimants(version.name)
     if len(claimants) != 1:
         return
-    signer, trusted = services.signer(), claimants[0].policy.trust.get(kind, {})
+    signer, trusted = services.signer(), claimants[0].policy.trusted(kind)
     if signer.key_id not in trusted:
         names = ", ".join(dict.fromkeys(trusted.values())) or "nobody"
         raise SigningError(
@@ -283,6 +283,6 @@ def _used(services: Services, asked: Digest, trust: Trust) -> bool:
     for record in statements(services, walked, "promotion", trust):
         if decided is not None and record.seq < decided.leaf.seq:
             return False  # No promotion rests on a decision that came after it.
-        if record.signer is not None and record.statement.body.get("asked") == asked:
+        if (record.signer is not None or record.doubted) and record.statement.body.get("asked") == asked:
             return True
     return False

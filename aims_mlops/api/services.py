@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from aims_mlops.api.anchoring import anchors_of
 from aims_mlops.api.known_log import KnownLog
 from aims_mlops.errors import AimsError, ExitCode, SigningError, UsageError
 from aims_mlops.evidence.canonical import canonical
@@ -72,8 +73,8 @@ class Services:
             )
         raise Unclaimed(model)
 
-    def trust(self, policy: Policy) -> Trust:
-        """Return who may sign what under a policy."""
+    def trust(self, policy: Policy, *, anchored: bool = True) -> Trust:
+        """Return who may sign what under a policy; `anchored`: with who outside saw the log, and when."""
         # A finding decides nothing: whoever may decide may also say that somebody went round the gate. Neither does an
         # intent: whoever may measure may also say that he is about to.
         default = {
@@ -82,13 +83,18 @@ class Services:
         }
         anybody = {key.id: someone.id for someone in self.project.people if someone.active for key in someone.keys}
         keys = {key.id: key for person in self.project.people for key in person.keys}
-        return Trust({**default, **policy.trust, ANYBODY: anybody}, keys)
+        rules = dict(policy.rules)
+        for kind, like in (("bypass-finding", "gate-decision"), ("intent", "check-result")):
+            if kind not in policy.trust and like in rules:
+                rules[kind] = rules[like]
+        anchors = anchors_of(self) if anchored else ()
+        return Trust({**default, **policy.trust, ANYBODY: anybody}, keys, rules, anchors)
 
 
-def trust_of(services: Services) -> Trust:
+def trust_of(services: Services, *, anchored: bool = True) -> Trust:
     """Return the trust of the whole project: aims.yaml has one, and every system's policy carries it."""
     systems = services.project.systems
-    return services.trust(systems[0].policy) if systems else Trust({}, {})
+    return services.trust(systems[0].policy, anchored=anchored) if systems else Trust({}, {})
 
 
 def trusted_signer(services: Services, kind: str) -> Signer:

@@ -62,7 +62,7 @@ class Server:
         signer = services.signer()
         for system in services.project.systems:
             for kind in ("gate-decision", "promotion"):
-                if signer.key_id not in system.policy.trust.get(kind, {}):
+                if signer.key_id not in system.policy.trusted(kind):
                     raise SigningError(
                         f"the applied policy of {system.id} does not trust {signer.person} for a {kind}",
                         hint=f"name {signer.person} under trust: {kind} in aims.yaml, then aims apply",

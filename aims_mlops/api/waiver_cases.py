@@ -60,6 +60,12 @@ class Case:
             owner=self.system.owner,
             now=self.decision.decided_at,
             erased="" if erased is None else erased.says,
+            policy=self.system.policy,
+            barred=[
+                record
+                for record in self.view.records
+                if record.binds(self.subject) and record.statement.kind in self.system.policy.apart("waiver")
+            ],
         )
 
     def waiver(self, request: Digest, requirement: str) -> Waiver:

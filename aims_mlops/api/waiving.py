@@ -86,7 +86,7 @@ def _not_to_be_asked(services: Services, system: System, requirement: str, lasts
         return "not-a-person", f"{who} is no active person of aims.yaml: a person has to ask for a waiver"
     if lasts > LONGEST:
         return "too-long", f"asked for {duration_text(lasts)}, and a waiver lasts at most {duration_text(LONGEST)}"
-    if not system.policy.trust.get("waiver"):
+    if not system.policy.trusted("waiver"):
         return "no-approver", f"the policy of {system.id} trusts nobody to approve a waiver of {requirement}"
     return None
 
@@ -109,7 +109,7 @@ def approve_waiver(services: Services, text: str, *, reason: str = "") -> Waiver
         )
     if waiver.state is not State.WAITING:
         desk.refuse("approve", waiver.state.value, f"the request is {waiver.state.value}: {waiver.why}")
-    trusted = signer.key_id in seen.system.policy.trust.get("waiver", {})
+    trusted = signer.key_id in seen.system.policy.trusted("waiver")
     refused = objection(signer.person, [signer.key_id], asked.record, ground, trusted=trusted)
     if refused is not None:
         desk.refuse("approve", *refused)
@@ -142,7 +142,7 @@ def may_revoke(system: System | None, request: Record) -> set[str]:
     asked = {*request.keys.values(), *([] if request.signer is None else [request.signer])}
     if system is None:
         return asked
-    return asked | {*system.policy.trust.get("waiver", {}).values(), system.owner} | {system.deputy or system.owner}
+    return asked | {*system.policy.trusted("waiver").values(), system.owner} | {system.deputy or system.owner}
 
 
 @dataclass(frozen=True)

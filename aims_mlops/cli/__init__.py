@@ -22,6 +22,7 @@ from aims_mlops.cli.options import Settings, exit_code_lines
 from aims_mlops.cli.replay import replay_command
 from aims_mlops.cli.server import server_command
 from aims_mlops.cli.systems import systems_group
+from aims_mlops.cli.systems_status import status_command
 from aims_mlops.cli.waive import waive_group
 from aims_mlops.cli.watch import watch_command
 from aims_mlops.errors import AimsError, ExitCode
@@ -74,6 +75,7 @@ for _command in (
 ):
     cli.add_command(_command)
 evidence_group.add_command(replay_command)
+systems_group.add_command(status_command)
 
 
 def main() -> None:

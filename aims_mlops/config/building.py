@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from aims_mlops.config import grammar
+from aims_mlops.config import grammar, trusting
 from aims_mlops.config.files import Files, named
 from aims_mlops.config.grammar import CheckTypes
 from aims_mlops.config.positions import KeyPath, Tree
@@ -21,6 +21,7 @@ from aims_mlops.evidence.canonical import canonical
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import CheckSpec, DatasetSpec, Policy, Promotion, RecordSpec
 from aims_mlops.model.register import LogSettings, Person, Project, System
+from aims_mlops.model.trust import Revocation, Rule, Term
 from aims_mlops.plugin import marked
 
 
@@ -28,7 +29,7 @@ def project(path: Path, aims: grammar.Aims, tree: Tree, *, checks: CheckTypes, f
     """Return all of aims.yaml as frozen values. Everything is known to be valid by now."""
     people = tuple(_person(id_, entry, files) for id_, entry in aims.people.items())
     by_id = {person.id: person for person in people}
-    builder = _Builder(path.parent, tree, checks=checks, files=files, people=by_id, trusted=aims.trust)
+    builder = _Builder(path.parent, tree, checks=checks, files=files, people=by_id, aims=aims)
     return Project(
         path=path,
         organisation=aims.organisation.name,
@@ -43,9 +44,15 @@ def project(path: Path, aims: grammar.Aims, tree: Tree, *, checks: CheckTypes, f
 
 
 def _person(id_: str, entry: grammar.Person, files: Files) -> Person:
-    places = [("people", id_, "keys", index) for index in range(len(entry.keys))]
-    keys = tuple(files.keys[place] for place in places if place in files.keys)
+    places: list[KeyPath] = [("people", id_, "keys", index) for index in range(len(entry.keys))]
+    found = [(files.keys[place], said) for place, said in zip(places, entry.keys, strict=True) if place in files.keys]
+    keys = tuple(key if isinstance(said, str) else replace(key, term=_term(said)) for key, said in found)
     return Person(id_, entry.name, entry.email, entry.kind, entry.active, keys)
+
+
+def _term(said: trusting.Key) -> Term:
+    revoked = None if said.revoked is None else Revocation(said.revoked.at, said.revoked.reason)
+    return Term(said.from_, said.to, revoked)
 
 
 def _resolved(root: Path, written: str) -> str:
@@ -85,7 +92,7 @@ class _Builder:
     checks: CheckTypes
     files: Files
     people: Mapping[str, Person]
-    trusted: Mapping[str, tuple[str, ...]]
+    aims: grammar.Aims
 
     @cached_property
     def suites(self) -> list[tuple[KeyPath, str]]:
@@ -119,6 +126,8 @@ class _Builder:
             text=canonical(self.text(id_, entry, checks)),
             monitor=tuple(self.check((*place, "monitor", i), item) for i, item in enumerate(entry.monitor)),
             files=self.suites_of(place),
+            rules=self.rules,
+            separate=tuple(frozenset(pair) for pair in self.aims.separate),
         )
 
     def suites_of(self, place: KeyPath) -> dict[str, bytes]:
@@ -152,9 +161,20 @@ class _Builder:
 
     def trust(self) -> dict[str, dict[Digest, str]]:
         """Return who may sign what. Somebody inactive is trusted for nothing: whoever left cannot sign."""
+        named = {kind: trusting.people_of(entry) for kind, entry in self.aims.trust.items()}
         return {
             kind: {key.id: id_ for id_ in ids if self.people[id_].active for key in self.people[id_].keys}
-            for kind, ids in self.trusted.items()
+            for kind, ids in named.items()
+        }
+
+    @cached_property
+    def rules(self) -> dict[str, tuple[Rule, ...]]:
+        """The rules of those kinds of statement for which not only people are listed."""
+        found = {kind: trusting.rules_of(entry) for kind, entry in self.aims.trust.items()}
+        return {
+            kind: tuple(Rule(rule.by, rule.systems, rule.threshold) for rule in rules)
+            for kind, rules in found.items()
+            if rules is not None
         }
 
     def text(self, id_: str, entry: grammar.System, checks: tuple[CheckSpec, ...]) -> dict[str, Any]:
@@ -172,13 +192,34 @@ class _Builder:
             "data": {name: item.model_dump(mode="json") for name, item in entry.data.items()},
             "checks": {spec.id: check_text(spec) for spec in checks},
             "records": {item.id: item.model_dump(mode="json", exclude={"id"}) for item in entry.records},
-            "trust": {kind: self.trust_text(ids) for kind, ids in self.trusted.items()},
+            "trust": {kind: self.trust_text(self.trusted(kind, id_)) for kind in self.aims.trust},
             "files": {name: str(Digest.of(content)) for name, content in suites.items()},
+            **self.later_text(id_),
         }
 
+    def trusted(self, kind: str, system: str) -> tuple[str, ...]:
+        """Return who is trusted for a kind of statement about a system."""
+        if kind not in self.rules:
+            return trusting.people_of(self.aims.trust[kind])
+        governing = [rule for rule in self.rules[kind] if rule.governs(system)]
+        return tuple(dict.fromkeys(person for rule in governing for person in rule.by))
+
     def trust_text(self, ids: tuple[str, ...]) -> dict[str, Any]:
+        # A key with `from:` came after another one, and when each counts is judged by today's file: neither a rotation
+        # nor a revocation makes another policy, under which every result would be stale.
         people = [self.people[id_] for id_ in ids if self.people[id_].active]
-        return {who.id: {"kind": who.kind, "keys": sorted(key.id for key in who.keys)} for who in people}
+        keys = {who.id: sorted(key.id for key in who.keys if key.term.start is None) for who in people}
+        return {who.id: {"kind": who.kind, "keys": keys[who.id]} for who in people}
+
+    def later_text(self, system: str) -> dict[str, Any]:
+        """Return what came later than the digests of policies that are in use; nothing where it is not used."""
+        several = {
+            kind: [{"by": sorted(rule.by), "threshold": rule.threshold} for rule in rules if rule.governs(system)]
+            for kind, rules in self.rules.items()
+            if any(rule.threshold > 1 and rule.governs(system) for rule in rules)
+        }
+        apart = sorted(sorted(set(pair)) for pair in self.aims.separate)
+        return ({"thresholds": several} if several else {}) | ({"separate": apart} if apart else {})
 
 
 def _names(value: object) -> list[str]:

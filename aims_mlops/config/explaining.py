@@ -104,7 +104,8 @@ def _kind(node: Mapping[str, Any]) -> str:
     """Say in words what a value looks like."""
     if "enum" in node or "const" in node:
         return "one of " + ", ".join(map(str, node.get("enum", [node.get("const")])))
-    if options := [_kind(option) for option in node.get("anyOf", ()) if option.get("type") != "null"]:
+    forms = (*node.get("anyOf", ()), *node.get("oneOf", ()))
+    if options := [_kind(option) for option in forms if option.get("type") != "null"]:
         return " or ".join(dict.fromkeys(options))
     words = {
         "string": "text",

@@ -91,19 +91,20 @@ class Files:
         self.suites: dict[str, bytes] = {}
         """Bytes of the files that checks name, by the name as written."""
         self.keys: dict[KeyPath, PublicKey] = {}
-        """Enrolled keys by the place of their name; a key file that does not exist yet is not among them."""
+        """Enrolled keys by the place of their entry; a key file that does not exist yet is not among them."""
 
     def read_keys(self, tree: Tree) -> None:
         """Read every person's keys; note what is no public key, and a key that is enrolled twice."""
         enrolled: dict[Digest, str] = {}
         for person in tree.mapping("people"):
-            for path, name in tree.items("people", person, "keys"):
-                key = self._key(tree, path, name) if isinstance(name, str) and name else None
+            for path, entry in tree.items("people", person, "keys"):
+                here, name = ((*path, "file"), entry.get("file")) if isinstance(entry, dict) else (path, entry)
+                key = self._key(tree, here, name) if isinstance(name, str) and name else None
                 if key is None:
                     continue
                 if key.id in enrolled:
                     what = f"the key {name} is enrolled for {enrolled[key.id]!r} already"
-                    tree.mistake(path, what, "each person signs with a key of their own: aims keys new PERSON")
+                    tree.mistake(here, what, "each person signs with a key of their own: aims keys new PERSON")
                     continue
                 enrolled[key.id] = person
                 self.keys[path] = key

@@ -4,155 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Union, cast
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    create_model,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field, create_model
 
-from aims_mlops.config.mistakes import choices
+from aims_mlops.config.fields import (
+    BUILT_IN,
+    FRAMEWORKS,
+    SIGNERS,
+    Control,
+    Duration,
+    Id,
+    Kind,
+    Origin,
+    PersonId,
+    PinnedDigest,
+    RequirementId,
+    Scalar,
+    Section,
+    Text,
+    VerifierKeyText,
+)
+from aims_mlops.config.trusting import KeyEntry, Separated, TrustEntry
 from aims_mlops.errors import ConfigError
-from aims_mlops.evidence.note import COSIGNATURE, VerifierKey
-from aims_mlops.evidence.statement import KINDS
-from aims_mlops.model.digest import Digest
-from aims_mlops.model.times import duration
 from aims_mlops.plugin import Check
+
+__all__ = ["BUILT_IN", "FRAMEWORKS", "SIGNERS", "Aims", "CheckEntry", "CheckTypes", "MonitorEntry", "build", "check_of"]
 
 CheckTypes = Mapping[str, type[Check]]
 """The installed checks by their `use`."""
-
-FRAMEWORKS = ("iso42001", "ai-act", "nist-ai-rmf", "iso27001", "soc2", "gdpr", "iso42005", "jtc21")
-"""The frameworks that a control may name: a control is written KEY ID, as in `iso42001 A.6.2.4`."""
-
-BUILT_IN = ("claimed", "owner", "integrity", "halt", "policy")
-"""Requirements of every policy; no check or record may take one of their ids."""
-
-SIGNERS = ("not-owner", "owner", "anyone")
-"""What `signed_by` may say instead of a person's id; no person may be called so."""
-
-_ID = "[a-z0-9][a-z0-9_-]*"
-
-
-def _mistake(what: str, hint: str) -> PydanticCustomError:
-    # The braces of a template are filled in by pydantic; the texts themselves may hold braces.
-    return PydanticCustomError("aims", "{what}", {"what": what, "hint": hint})
-
-
-def _id(text: str) -> str:
-    if re.fullmatch(_ID, text) is None:
-        plain = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")
-        hint = f"for example {plain!r}; what people read goes into name:" if plain else "for example 'income'"
-        raise _mistake(f"{text!r} is not an id: lower-case letters, digits, - and _ only", hint)
-    return text
-
-
-def _person_id(text: str) -> str:
-    if text in SIGNERS:
-        raise _mistake(f"{text!r} cannot be a person's id: signed_by gives it another meaning", "choose another id")
-    return _id(text)
-
-
-def _requirement_id(text: str) -> str:
-    if text in BUILT_IN:
-        raise _mistake(f"{text!r} is the id of a built-in requirement", "choose another id")
-    return _id(text)
-
-
-def _span(text: Any) -> Any:
-    if not isinstance(text, str):
-        raise _mistake("expected a duration", "write a number and s, m, h, d or w, e.g. 30d")
-    try:
-        span = duration(text)
-    except (ValueError, OverflowError):
-        hint = "write a number and s, m, h, d or w, e.g. 30d"
-        raise _mistake(f"{text[:40]!r} is not a duration", hint) from None
-    if not span:
-        raise _mistake(f"{text!r} is no time at all: everything would be stale", "write e.g. 30d")
-    return span
-
-
-def _digest(text: str) -> str:
-    try:
-        return Digest(text)
-    except ValueError:
-        raise _mistake(f"{text[:80]!r} is not a digest", "write sha256: and 64 lower-case hex digits") from None
-
-
-def _kind(text: str) -> str:
-    if text not in KINDS:
-        raise _mistake(f"{text!r} is not a kind of statement", choices(text, KINDS, what="kinds"))
-    return text
-
-
-def _control(text: str) -> str:
-    key, _, clause = text.partition(" ")
-    if key not in FRAMEWORKS:
-        raise _mistake(f"{key!r} is not a framework key", choices(key, FRAMEWORKS, what="framework keys"))
-    if not clause.strip():
-        raise _mistake(f"the control {text!r} names no clause", "write KEY ID, e.g. iso42001 A.6.2.4")
-    return text
-
-
-def _vkey(text: str) -> str:
-    try:
-        key = VerifierKey.parse(text)
-    except ValueError as error:
-        raise _mistake(f"{error}", "a witness prints its key when it starts: NAME+ID+BASE64") from None
-    if key.kind != COSIGNATURE:
-        raise _mistake(f"{key.name} is not a witness's key: its type is 1", "a witness cosigns with a key of type 4")
-    return text
-
-
-def _origin(text: str) -> str:
-    if not text.isprintable() or "+" in text or len(text.split()) != 1:
-        raise _mistake(f"{text[:80]!r} is not an origin", "one word without +, e.g. example.org/aims-log")
-    return text
-
-
-def _scalar(value: Any) -> Any:
-    if isinstance(value, dict | list):
-        raise _mistake("expected one value of the label column", "write it as it stands in the data, e.g. 1 or '>50K'")
-    return value
-
-
-_PATTERN = f"^{_ID}$"
-_DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9]+[smhdw]$"})
-_SCALAR_SCHEMA = WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
-
-Text = Annotated[str, Field(min_length=1)]
-Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": _PATTERN})]
-PersonId = Annotated[str, AfterValidator(_person_id), WithJsonSchema({"type": "string", "pattern": _PATTERN})]
-RequirementId = Annotated[str, AfterValidator(_requirement_id), WithJsonSchema({"type": "string", "pattern": _PATTERN})]
-Kind = Annotated[str, AfterValidator(_kind), WithJsonSchema({"type": "string", "enum": list(KINDS)})]
-Control = Annotated[
-    str, AfterValidator(_control), WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(FRAMEWORKS)}) .+$"})
-]
-PinnedDigest = Annotated[
-    str, AfterValidator(_digest), WithJsonSchema({"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"})
-]
-VerifierKeyText = Annotated[
-    str, AfterValidator(_vkey), WithJsonSchema({"type": "string", "pattern": "^[^+ ]+[+][0-9a-f]{8}[+].+$"})
-]
-Origin = Annotated[str, AfterValidator(_origin), WithJsonSchema({"type": "string", "pattern": "^[^+ ]+$"})]
-Duration = Annotated[
-    timedelta, BeforeValidator(_span), PlainSerializer(lambda span: span.total_seconds()), _DURATION_SCHEMA
-]
-Scalar = Annotated[Any, AfterValidator(_scalar), _SCALAR_SCHEMA]
-
-
-class Section(BaseModel):
-    """A mapping of aims.yaml. Unknown keys are refused, and no value is taken for another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Organisation(Section):
@@ -175,8 +55,9 @@ class Person(Section):
     """`person`, or `service` for a pipeline. Only a person can own a system or sign a human record."""
     active: bool = True
     """False once somebody has left: an inactive person owns nothing and is trusted for nothing."""
-    keys: tuple[Text, ...] = ()
-    """Public key files (PEM), relative to aims.yaml. They may be missing until `aims keys new`."""
+    keys: tuple[KeyEntry, ...] = ()
+    """Public key files (PEM), relative to aims.yaml, which may be missing until `aims keys new`; or mappings that say
+    as well from when to when each is valid, and whether it was revoked."""
 
 
 class Promotion(Section):
@@ -273,7 +154,7 @@ class System(Section):
     """Registered models of this system; globs allowed. A model belongs to one system only."""
     promotion: Promotion
     """What counts as promotion."""
-    data: dict[Id, Dataset] = {}
+    data: dict[Id, Dataset] = Field(default={})
     """The datasets by the names that checks use."""
     checks: tuple[CheckEntry, ...] = ()
     """What must be measured before a promotion. A policy that requires nothing allows nothing."""
@@ -313,9 +194,12 @@ class Aims(Section):
     unclaimed: Literal["refuse", "free"] | None = None
     """Whether a model that no system claims may have a protected alias or stage: `refuse` or `free`. By default a
     client refuses, and a server leaves such models alone."""
-    trust: dict[Kind, tuple[Text, ...]] = {}
-    """Who may sign what: kind of statement to ids of people. Who is not named is not trusted."""
-    systems: dict[Id, System] = {}
+    trust: dict[Kind, TrustEntry] = Field(default={})
+    """Who may sign what: kind of statement to ids of people, or to rules that also say for which systems and how many.
+    Who is not named is not trusted."""
+    separate: tuple[Separated, ...] = ()
+    """Pairs of kinds of statement that nobody signs both of about one version, e.g. [[check-result, waiver]]."""
+    systems: dict[Id, System] = Field(default={})
     """The AI systems by id."""
     log: Log | None = None
     """Who signs the log's checkpoints, and who witnesses them."""

@@ -74,9 +74,11 @@ class _Teller:
                 self.one(problem, path)
 
     def without_tag(self, location: KeyPath) -> KeyPath:
-        """Take out the word by which pydantic tells several forms of a check entry apart: it is no key of the file."""
+        """Take out the word by which pydantic tells several forms of an entry apart: it is no key of the file."""
         tagged = len(self.checks) > 1 and location[2:3] in (("checks",), ("monitor",)) and location[0] == "systems"
-        return location[:4] + location[5:] if tagged else location
+        if tagged or (location[0] == "people" and location[2:3] == ("keys",)):
+            return location[:4] + location[5:]
+        return location[:2] + location[3:] if location[0] == "trust" else location
 
     def unknown_check(self, path: KeyPath, form: type[AnyCheck | AnyMonitor]) -> None:
         """Tell that the check is not known, and what is wrong with the keys that every entry has."""

@@ -12,6 +12,7 @@ from aims_mlops.config.files import named
 from aims_mlops.config.grammar import SIGNERS, CheckTypes
 from aims_mlops.config.mistakes import choices
 from aims_mlops.config.positions import KeyPath, Tree
+from aims_mlops.config.trusting import SEVERAL
 from aims_mlops.model.policy import Promotion
 from aims_mlops.model.subject import Target
 
@@ -19,6 +20,7 @@ from aims_mlops.model.subject import Target
 def refer(tree: Tree, checks: CheckTypes) -> None:
     """Note every reference that leads nowhere, every id given twice, and every model with two homes."""
     _people(tree)
+    _trust(tree)
     _datasets(tree, checks)
     _requirement_ids(tree)
     _numbers(tree)
@@ -46,7 +48,7 @@ def _references(tree: Tree) -> Iterator[tuple[KeyPath, object]]:
     yield ("signer",), tree.get(("signer",))
     yield ("log", "key"), tree.get(("log", "key"))
     for kind in tree.mapping("trust"):
-        yield from tree.items("trust", kind)
+        yield from _trusted(tree, kind)
     for system in tree.mapping("systems"):
         for role in ("owner", "deputy"):
             yield ("systems", system, role), tree.get(("systems", system, role))
@@ -54,6 +56,49 @@ def _references(tree: Tree) -> Iterator[tuple[KeyPath, object]]:
             signer = tree.get((*path, "signed_by"))
             if signer not in SIGNERS:
                 yield (*path, "signed_by"), signer
+
+
+def _trusted(tree: Tree, kind: str) -> Iterator[tuple[KeyPath, object]]:
+    """Yield everybody who is named for a kind of statement, whatever the form of the entry."""
+    place: KeyPath = ("trust", kind)
+    yield from (found for found in tree.items(*place) if not isinstance(found[1], dict))
+    for path in _rules(tree, kind):
+        yield from tree.items(*path, "by")
+
+
+def _rules(tree: Tree, kind: str) -> list[KeyPath]:
+    place: KeyPath = ("trust", kind)
+    if isinstance(tree.get(place), dict):
+        return [place]
+    return [path for path, entry in tree.items(*place) if isinstance(entry, dict)]
+
+
+def _trust(tree: Tree) -> None:
+    """A rule that can never be met, or never speaks about anything, trusts nobody and looks as if it did."""
+    systems = [str(id_) for id_ in tree.mapping("systems")]
+    for kind in tree.mapping("trust"):
+        for path in _rules(tree, kind):
+            for place, pattern in tree.items(*path, "systems"):
+                if isinstance(pattern, str) and not any(fnmatchcase(id_, pattern) for id_ in systems):
+                    hint = choices(pattern, systems, what="systems") or "write a glob of ids under systems:"
+                    tree.mistake(place, f"no system matches {pattern!r}", hint)
+            _threshold(tree, kind, path)
+
+
+def _threshold(tree: Tree, kind: str, path: KeyPath) -> None:
+    threshold = tree.get((*path, "threshold"))
+    if not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 2:
+        return
+    here = (*path, "threshold")
+    if kind not in SEVERAL:
+        hint = "several people sign records and waivers; several administrators, with aims apply, --admin-keys"
+        tree.mistake(here, f"a {kind} is signed by one: it cannot demand {threshold}", hint)
+        return
+    people = {who for _, who in tree.items(*path, "by") if isinstance(who, str)}
+    able = [who for who in people if tree.get(("people", who, "active")) is not False]
+    if len(able) < threshold:
+        hint = "name more active people, or demand fewer; each person counts once, whatever their keys"
+        tree.mistake(here, f"{threshold} of {len(able)} people can never be reached", hint)
 
 
 def _datasets(tree: Tree, checks: CheckTypes) -> None:
@@ -157,7 +202,7 @@ def _log(tree: Tree) -> None:
     """The log's key signs nothing else: who holds the one must not be able to rewrite what the other says."""
     place: KeyPath = ("log", "key")
     signer = tree.get(place)
-    evidence = [kind for kind in tree.mapping("trust") if signer in [who for _, who in tree.items("trust", kind)]]
+    evidence = [kind for kind in tree.mapping("trust") if signer in [who for _, who in _trusted(tree, kind)]]
     if isinstance(signer, str) and (evidence or signer == tree.get(("signer",))):
         what = f"trusted for {', '.join(evidence)}" if evidence else "the signer of runs"
         hint = "add a service of its own under people:, then aims keys new NAME --ed25519"

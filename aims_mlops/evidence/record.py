@@ -4,7 +4,8 @@ For each leaf, in this order:
 
 1. the envelope is there, and its bytes have the digest that the leaf names;
 2. its payload has the digest that the leaf names;
-3. a key that the policy trusts for this kind of statement signed exactly these bytes;
+3. a key that the policy trusts for this kind of statement, and this system, signed exactly these bytes; its term
+   covers the statement, and the statement's own times can be (`evidence/validity.py`);
 4. the payload is a statement of ours in canonical form;
 5. the statement's predicate type and subject are those of the leaf.
 
@@ -19,14 +20,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from aims_mlops.errors import VerificationError
+from aims_mlops.evidence.anchors import Anchor, earliest
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import Fault, Head, Leaf
 from aims_mlops.evidence.statement import Statement, predicate_type
+from aims_mlops.evidence.validity import Times, impossible, outside
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
 from aims_mlops.model.seen import Seen
 from aims_mlops.model.subject import Subject
 from aims_mlops.model.times import from_text
+from aims_mlops.model.trust import Rule
 
 if TYPE_CHECKING:
     from aims_mlops.evidence.tombstone import Erasure
@@ -50,15 +54,56 @@ class Trust:
 
     by_kind: Mapping[str, Mapping[Digest, str]]
     keys: Mapping[Digest, PublicKey]
+    rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    """For the kinds that have some: who of `by_kind` is trusted for which systems."""
+    anchors: tuple[Anchor, ...] = ()
+    """Who outside saw the log, and when."""
 
-    def signed(self, kind: str, envelope: Envelope) -> dict[Digest, str]:
-        """Return the trusted keys that signed an envelope of this kind, each with its person."""
-        trusted = self.by_kind.get(kind, {})
-        return {key: trusted[key] for key in envelope.open_with(self.keys[key] for key in trusted if key in self.keys)}
+    def signed(
+        self, statement: Statement, envelope: Envelope, *, captured_at: datetime, seq: int | None = None
+    ) -> Signed:
+        """Judge who signed a statement that was recorded at a time, as the leaf of a number: the one place for it.
 
-    def signers(self, kind: str, envelope: Envelope) -> tuple[str, ...]:
-        """Return the people whose trusted keys signed an envelope of this kind, each once."""
-        return tuple(dict.fromkeys(self.signed(kind, envelope).values()))
+        Without a number no anchor covers it. Not checked here: that the envelope is this statement's.
+        """
+        header = statement.header
+        granted = self._granted(trusted_as(statement), header.system)
+        known = [self.keys[key] for key in granted if key in self.keys]
+        signed = {key: granted[key] for key in envelope.open_with(known)}
+        anchor = None if seq is None else earliest(self.anchors, seq)
+        times = Times(header.measured_at, header.signed_at, captured_at, anchor)
+        cannot_be = impossible(times)
+        whys = {key: cannot_be or outside(self.keys[key].term, times) for key in signed}
+        return Signed(
+            keys={key: person for key, person in signed.items() if not whys[key]},
+            lapsed={key: person for key, person in signed.items() if whys[key]},
+            why=next((why for why in whys.values() if why), ""),
+        )
+
+    def _granted(self, kind: str, system: str | None) -> dict[Digest, str]:
+        """Return the keys that the rules trust for a kind of statement about a system, whatever their terms."""
+        keys, rules = self.by_kind.get(kind, {}), self.rules.get(kind)
+        if rules is None:
+            return dict(keys)
+        people = {person for rule in rules if rule.governs(system) for person in rule.by}
+        return {key: person for key, person in keys.items() if person in people}
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Who signed a statement, of those who are trusted for it: keys with their people.
+
+    `lapsed` are keys whose signature holds and does not count, and `why` says what the first of them lacks.
+    """
+
+    keys: Mapping[Digest, str]
+    lapsed: Mapping[Digest, str]
+    why: str = ""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who signed so that it counts, each once."""
+        return tuple(dict.fromkeys(self.keys.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +117,29 @@ class Record:
     signer: str | None
     keys: Mapping[Digest, str] = field(default_factory=dict)
     """Each trusted key that signed it, with its person: an envelope may have several."""
+    lapsed: Mapping[Digest, str] = field(default_factory=dict)
+    """Each key that signed it and would be trusted, but for its term or the statement's times, with its person."""
+    why: str = ""
+    """What is wrong with those, in words."""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who signed it of those who are trusted for it, each once, and no matter whether it counts."""
+        found = dict.fromkeys((*self.keys.values(), *self.lapsed.values()))
+        return tuple(found) or (() if self.signer is None else (self.signer,))
+
+    @property
+    def all_keys(self) -> frozenset[Digest]:
+        """The keys that signed it of those who are trusted for it, no matter whether they count."""
+        return frozenset((*self.keys, *self.lapsed))
+
+    @property
+    def doubted(self) -> bool:
+        """Whether it would count but for the term of a key or its own times.
+
+        It opens nothing, and it is not looked past either: a revocation must not bring an older statement back.
+        """
+        return self.signer is None and bool(self.lapsed)
 
     def binds(self, subject: Subject | None) -> bool:
         """Whether it is bound to exactly this version of this registry and these bytes (law 3)."""
@@ -146,5 +214,6 @@ def open_leaf(leaf: Leaf, envelope: bytes | None, trust: Trust) -> Record | Faul
         captured_at = from_text(leaf.captured_at)
     except (VerificationError, ValueError) as error:
         return Fault("tampered", leaf.seq, f"leaf {leaf.seq}: {error}")
-    keys = trust.signed(trusted_as(statement), opened)  # (3)
-    return Record(leaf.seq, leaf.payload, captured_at, statement, next(iter(keys.values()), None), keys)
+    signed = trust.signed(statement, opened, captured_at=captured_at, seq=leaf.seq)  # (3)
+    signer = next(iter(signed.people), None)
+    return Record(leaf.seq, leaf.payload, captured_at, statement, signer, signed.keys, signed.lapsed, signed.why)

@@ -8,8 +8,8 @@
    trusted result of the requirement shuts the gate with exactly what was observed; and no result of these files was
    erased. Else it is `dead`.
 5. Somebody approved it who is trusted for it, after it was asked for and before it ended: a person, not one of those
-   who asked, not by a key of theirs, and nobody who signed a result of the requirement for this version. Until then it
-   is `waiting`.
+   who asked, not by a key of theirs, and nobody who signed a result of the requirement for this version, or anything
+   of it that the policy keeps apart from waivers. As many people as the policy demands: until then it is `waiting`.
 
 Whether the log has holes, and whether its clock was set back, is for the gate's `integrity` to say.
 """
@@ -29,6 +29,7 @@ from aims_mlops.evidence.waiver_body import Answer, Refused, Request, observatio
 from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Status
+from aims_mlops.model.policy import Policy
 from aims_mlops.model.times import duration_text
 
 LONGEST = timedelta(days=90)
@@ -59,9 +60,17 @@ class Ground:
     """The active people of the register who are persons."""
     owner: str
     now: datetime
+    policy: Policy | None = None
+    """How many people have to approve; None is one."""
+    barred: Sequence[Record] = ()
+    """What else was signed of this version by people who therefore may not approve."""
     erased: str = ""
     """How a result of these files was erased; empty where none was. Who signed it may not have approved, and it may
     have shown something else: nobody can tell any more."""
+
+    def enough(self, people: Collection[str]) -> bool:
+        """Whether as many people approved as the policy demands."""
+        return bool(people) if self.policy is None else self.policy.enough("waiver", people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +174,27 @@ def objection(
         return "not-trusted", f"the policy does not trust {person} for waivers"
     if person not in ground.persons:
         return "not-a-person", f"{person} is no active person of aims.yaml: a waiver is approved by a person"
-    if person in _people(record) or set(keys) & set(record.keys):
+    if _shares(person, keys, record):
         return "self-approval", f"{person} asked for it: somebody else has to approve"
-    if any(person in _people(result) or set(keys) & set(result.keys) for result in ground.results):
+    if any(_shares(person, keys, result) for result in ground.results):
         return "own-result", f"{person} signed a result of it: who measures does not approve"
+    for other in ground.barred:
+        if _shares(person, keys, other):
+            kind = other.statement.kind
+            return "kept-apart", f"{person} signed a {kind} of this version: the policy keeps {kind} and waiver apart"
     return None
+
+
+def _shares(person: str, keys: Collection[Digest], record: Record) -> bool:
+    """Whether a person or one of these keys signed a statement, also with a key that was revoked since."""
+    return person in record.people or bool(set(keys) & record.all_keys)
 
 
 def _approved(
     record: Record, request: Request, about: Sequence[Record], ground: Ground
 ) -> tuple[Record | None, str | None, str]:
-    """Return the first approval that counts and who gave it, or what is wrong with the last one that does not."""
-    problem = "nobody approved it yet"
+    """Return the approval that made it enough and who approved, or what is wrong with the last that does not count."""
+    problem, approvers = "nobody approved it yet", dict[str, None]()
     for item in sorted(about, key=lambda item: item.seq):
         if item.statement.body.get("act") != "approve":
             continue
@@ -186,11 +204,18 @@ def _approved(
         for person in _people(item):
             keys = [key for key, whose in item.keys.items() if whose == person]
             said = objection(person, keys, record, ground, trusted=True)
-            if said is None:
-                return item, person, ""
-            problem = f"an approval does not count: {said[1]}"
+            if said is not None:
+                problem = f"an approval does not count: {said[1]}"
+                continue
+            approvers[person] = None
+            if ground.enough(approvers):
+                return item, " and ".join(approvers), ""
         if item.signer is None:
-            problem = "an approval does not count: nobody signed it whom the policy trusts for waivers"
+            why = item.why or "nobody signed it whom the policy trusts for waivers"
+            problem = f"an approval does not count: {why}"
+    if approvers and ground.policy is not None:
+        demanded = ground.policy.demanded("waiver")
+        problem = f"{len(approvers)} of {demanded} people approved it so far: {', '.join(approvers)}"
     return None, None, problem
 
 
@@ -209,7 +234,7 @@ def _bound(record: Record) -> _Bound:
 
 
 def _people(record: Record) -> tuple[str, ...]:
-    """Return who signed a statement, of those who are trusted for it."""
+    """Return who signed a statement so that it counts, of those who are trusted for it."""
     return tuple(dict.fromkeys(record.keys.values())) or (() if record.signer is None else (record.signer,))
 
 

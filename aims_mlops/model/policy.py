@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -12,6 +12,7 @@ from aims_mlops.model import names
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.finding import DatasetUse
 from aims_mlops.model.subject import Target
+from aims_mlops.model.trust import Rule
 
 _CHOSEN_BY_AUTHOR = {
     "policy": (False, False),
@@ -125,7 +126,8 @@ class RecordSpec:
 class Policy:
     """What decides about one system's models, and the digest of it.
 
-    `trust` says which key ids may sign which kind of statement, with the person each key belongs to.
+    `trust` says which key ids may sign which kind of statement, with the person each key belongs to, for any system;
+    `rules` narrow that for the kinds that have some, to systems and to several people at once.
     `text` is the canonical JSON whose SHA-256 is `digest`. `files` are the bytes of the files that checks name, by
     the name written in aims.yaml: exactly what the digest covers, whatever lies on the disk by now.
     """
@@ -139,11 +141,35 @@ class Policy:
     text: bytes
     monitor: tuple[CheckSpec, ...] = field(default=())
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    separate: tuple[frozenset[str], ...] = ()
+    """Pairs of kinds of statement that nobody signs both of about one version."""
 
     @property
     def digest(self) -> Digest:
         """The policy digest that evidence is bound to."""
         return Digest.of(self.text)
+
+    def trusted(self, kind: str) -> dict[Digest, str]:
+        """Return the keys that may sign a kind of statement about this system, each with its person."""
+        keys, rules = self.trust.get(kind, {}), self.rules.get(kind)
+        if rules is None:
+            return dict(keys)
+        people = {person for rule in rules if rule.governs(self.system) for person in rule.by}
+        return {key: person for key, person in keys.items() if person in people}
+
+    def enough(self, kind: str, people: Collection[str]) -> bool:
+        """Whether these people, who are trusted for a kind, are as many as this system demands."""
+        rules = [rule for rule in self.rules.get(kind, ()) if rule.governs(self.system)]
+        return any(rule.is_met(people) for rule in rules) if rules else bool(people)
+
+    def demanded(self, kind: str) -> int:
+        """Return how many people a kind of statement needs, where different rules say so the fewest of these."""
+        return min((rule.threshold for rule in self.rules.get(kind, ()) if rule.governs(self.system)), default=1)
+
+    def apart(self, kind: str) -> frozenset[str]:
+        """Return the kinds of statement whose signers may not sign this kind about the same version."""
+        return frozenset(other for pair in self.separate if kind in pair for other in pair - {kind})
 
     def dataset(self, name: str) -> DatasetSpec | None:
         """Return the dataset with this name, if there is one."""

@@ -10,6 +10,7 @@ from aims_mlops.model import names
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import Policy
 from aims_mlops.model.subject import Target
+from aims_mlops.model.trust import ALWAYS, Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class PublicKey:
     spki: bytes
     algorithm: str
     """`ecdsa-p256` or `ed25519`; taken from the key itself when it is enrolled, never from an envelope."""
+    term: Term = ALWAYS
+    """When it may sign, as aims.yaml says."""
 
     @property
     def id(self) -> Digest:

@@ -57,7 +57,7 @@ def rewrite(world: LogWorld, change: int) -> None:
     leaves = [Leaf.from_bytes(content) for content in world.store.leaves()]
     prev = genesis(world.store.registry_id())
     for seq, leaf in enumerate(leaves):
-        captured_at = "2020-01-01T00:00:00.000Z" if seq == change else leaf.captured_at
+        captured_at = "2030-01-01T00:00:00.000Z" if seq == change else leaf.captured_at
         content = replace(leaf, prev=prev, captured_at=captured_at).to_bytes()
         prev = Digest.of(content)
         sql(world, "UPDATE aims_leaf SET leaf = :leaf, digest = :d WHERE seq = :seq", leaf=content, d=prev, seq=seq)

@@ -271,10 +271,10 @@ def test_who_is_trusted_no_longer_is_not_remembered_as_trusted() -> None:
 def test_a_signature_is_verified_once_and_the_bytes_are_compared_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     store, kept = running(log(*whole()))
 
-    def verify(*_: object) -> tuple[str, ...]:
+    def verify(*_: object, **__: object) -> tuple[str, ...]:
         raise AssertionError("verified again")
 
-    monkeypatch.setattr(Trust, "signers", verify)
+    monkeypatch.setattr(Trust, "signed", verify)
 
     before = store.read
     assert asked(kept).allowed

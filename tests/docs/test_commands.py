@@ -26,6 +26,8 @@ RUN_HERE = (
     HOW_TO / "hook-mlflow.md",
     HOW_TO / "keys-and-passphrases.md",
     HOW_TO / "keys-in-hsm-or-kms.md",
+    HOW_TO / "rotate-and-revoke-keys.md",
+    HOW_TO / "prepare-for-an-audit-day.md",
     HOW_TO / "claim-a-model.md",
     HOW_TO / "apply-a-policy.md",
     HOW_TO / "when-the-gate-says-no.md",
@@ -115,6 +117,7 @@ AS_WRITTEN = (
     "when-the-gate-says-no",
     "watch-the-registry",
     "see-what-was-never-checked",
+    "prepare-for-an-audit-day",
     "re-perform-a-check",
 )
 """How-tos that run on the tutorial's project as they stand."""
@@ -123,6 +126,14 @@ AS_WRITTEN = (
 @pytest.mark.parametrize("name", AS_WRITTEN)
 def test_a_how_to_runs_as_it_is_written(name: str, tutorial: Tutorial, tmp_path: Path) -> None:
     run(tutorial, tmp_path, HOW_TO / f"{name}.md")
+
+
+def test_keys_are_rotated_and_revoked_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    page, project = HOW_TO / "rotate-and-revoke-keys.md", copied(tutorial, tmp_path)
+    shown = next(block.text for block in blocks(page) if block.language == "yaml")
+    aims = project.folder / "aims.yaml"
+    aims.write_text(aims.read_text().replace("  record: [model-owner]\n", f"  record: [model-owner]\n{shown[7:]}", 1))
+    run_document(page, project, tmp_path / "out").hold()
 
 
 def test_a_key_in_a_token_signs_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:

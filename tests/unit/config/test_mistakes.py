@@ -98,7 +98,7 @@ def case(old: str, new: str, said: str, *, id: str) -> object:  # noqa: A002
             "signer: robot",
             "zzz: robot",
             "aims.yaml:9:1: unknown key 'zzz'\n"
-            "  hint: keys here: schema, organisation, people, signer, store, unclaimed, trust, systems",
+            "  hint: keys here: schema, organisation, people, signer, store, unclaimed, trust, separate, systems",
             id="a key like no other",
         ),
         case(

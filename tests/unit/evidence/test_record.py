@@ -122,7 +122,9 @@ def test_a_kind_that_the_policy_trusts_nobody_for_has_no_signer() -> None:
 
 
 def test_a_trusted_key_that_is_not_enrolled_signs_for_nobody() -> None:
-    assert Trust(policy().trust, {}).signers("check-result", GOOD.envelope) == ()
+    signed_by = Trust(policy().trust, {}).signed(GOOD.statement, GOOD.envelope, captured_at=NOW)
+
+    assert (signed_by.people, signed_by.lapsed) == ((), {})
 
 
 def test_one_person_with_two_keys_counts_once() -> None:
@@ -132,7 +134,9 @@ def test_one_person_with_two_keys_counts_once() -> None:
         {"check-result": {item.id: "pipeline" for item in pipeline.keys}}, {item.id: item for item in pipeline.keys}
     )
 
-    assert both.signers("check-result", signed(result(), "pipeline", "pipeline-2")) == ("pipeline",)
+    found = both.signed(result(), signed(result(), "pipeline", "pipeline-2"), captured_at=NOW)
+
+    assert (found.people, len(found.keys)) == (("pipeline",), 2)
 
 
 def test_a_view_holds_the_size_the_head_and_all_faults() -> None:
