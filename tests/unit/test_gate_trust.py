@@ -187,6 +187,25 @@ def test_who_disagreed_in_the_end_is_not_counted() -> None:
     assert asked(PASSED, REVIEW, no, yes, policy_=TWO).allowed
 
 
+def test_a_disagreement_by_a_revoked_key_is_not_looked_past_to_an_older_approval() -> None:
+    early, late = NOW - 9 * HOUR, NOW - HOUR
+    yes = entry(human(nonce="yes", measured_at=early, signed_at=early), "officer")
+    no = entry(human("failed", nonce="no", measured_at=late, signed_at=late), "officer")
+    other = entry(human(nonce="2", measured_at=late, signed_at=late), "colleague")
+    yes = replace(yes, captured_at=to_text(early))
+    no, other = (replace(one, captured_at=to_text(late)) for one in (no, other))
+    told: dict[str, Any] = {
+        "policy_": TWO,
+        "anchors": (Anchor("cosignature", "w/risk", 1, early + timedelta(minutes=1)),),
+    }
+    revoked = gone(NOW - 2 * HOUR)
+
+    assert asked(yes, PASSED, other, **told).allowed
+    assert asked(yes, PASSED, other, **told, officer=revoked).allowed
+    assert not asked(yes, PASSED, no, other, **told).allowed
+    assert not asked(yes, PASSED, no, other, **told, officer=revoked).allowed
+
+
 FAILED = failing()
 ASKED = waiver_request(FAILED)
 WAIVABLE = policy()
