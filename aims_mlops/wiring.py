@@ -253,6 +253,7 @@ def services(
     read: Project | None = None,
 ) -> Services:
     """Build what the use cases stand on. Connects to nothing yet. `read` is aims.yaml where it was read already."""
+    from aims_mlops import anchor_wiring
     from aims_mlops.api import Services
 
     found = project(config) if read is None else read
@@ -273,6 +274,7 @@ def services(
         clock=lambda: datetime.now(UTC),
         reports=reports,
         attached=dict(_attached),
+        authorities=anchor_wiring.authorities(found),
     )
 
 

@@ -19,11 +19,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from aims_mlops.config.anchoring import Send, Timestamps
 from aims_mlops.config.mistakes import choices
 from aims_mlops.errors import ConfigError
 from aims_mlops.evidence.note import COSIGNATURE, VerifierKey
 from aims_mlops.evidence.statement import KINDS
 from aims_mlops.model.digest import Digest
+from aims_mlops.model.register import LogSettings
 from aims_mlops.model.times import duration
 from aims_mlops.plugin import Check
 
@@ -295,6 +297,15 @@ class Log(Section):
     """The keys of the witnesses that are trusted, as they print them: NAME+ID+BASE64."""
     quorum: Annotated[int, Field(ge=1)] = 1
     """How many of them must have cosigned a checkpoint before it is called witnessed."""
+    timestamps: tuple[Timestamps, ...] = ()
+    """Authorities that time-stamp checkpoints (`aims log timestamp`)."""
+    send: tuple[Send, ...] = ()
+    """Who is sent checkpoints (`aims log anchor --send`)."""
+
+    def to_value(self) -> LogSettings:
+        """Return what the log is to be told by."""
+        stamps, send = tuple(item.to_value() for item in self.timestamps), tuple(item.to_value() for item in self.send)
+        return LogSettings(self.key, self.origin, self.witnesses, self.quorum, stamps, send)
 
 
 class Aims(Section):
