@@ -53,7 +53,8 @@ def given_table(given: Given | None, sent: Sequence[str], failed: Mapping[str, s
     lines = []
     if given is not None:
         left = "pushed" if given.left else "no remote is set: it has not left this machine"
-        lines.append(Line(((f"{given.place}  ", "bold"),), ((f"{given.path} committed; {left}", ""),)))
+        lines.append(Line(((f"{given.place}  ", "bold"),), ((f"committed: {given.path}", ""),)))
+        lines.append(Line(body=((left, ""),)))
         lines.append(Line(body=((f"held to {count(given.compared, 'checkpoint')} that it had before", ""),)))
     lines += [Line(((f"{place}  ", "bold"),), (("sent", ""),)) for place in sent]
     lines += _failed(failed)
