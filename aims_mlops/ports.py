@@ -160,6 +160,14 @@ class EvidenceStore(Protocol):
         """Keep a signed checkpoint with the log. Raises `StoreError`, and where a server keeps the log."""
         ...
 
+    def timestamps(self) -> Sequence[tuple[str, bytes]]:
+        """Return the time stamps kept with the log, as they stand, each with the digest of the text that it is over."""
+        ...
+
+    def keep_timestamp(self, stamp: bytes, *, checkpoint: Digest) -> None:
+        """Keep a time stamp over a checkpoint's signed text. Raises where a server keeps the log."""
+        ...
+
     def last_checkpoint(self) -> bytes | None:
         """Return the checkpoint kept outside the database; None where none was ever kept."""
         ...
@@ -215,6 +223,40 @@ class Witness(Protocol):
 
     def add_checkpoint(self, request: bytes) -> tuple[int, bytes]:
         """Send a request of C2SP tlog-witness; return the status and the body of the answer."""
+        ...
+
+
+class TimestampAuthority(Protocol):
+    """Somebody outside who says that some bytes existed at a time (RFC 3161)."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    def stamp(self, message: bytes) -> bytes:
+        """Return a stamp of some bytes, verified. Raises `CannotDecide` and `VerificationError`."""
+        ...
+
+    def read(self, stamp: bytes, message: bytes) -> datetime:
+        """Return until when these bytes existed at the latest; `VerificationError` where it is no such stamp."""
+        ...
+
+
+class CheckpointKeeper(Protocol):
+    """A place outside that keeps each checkpoint which it is given. Raises `CannotDecide`."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    def checkpoints(self, origin: str) -> Mapping[str, bytes]:
+        """Return every checkpoint of a log that it ever kept, by a name for people."""
+        ...
+
+    def keep(self, origin: str, size: int, note: bytes) -> tuple[str, bool]:
+        """Keep a checkpoint; return where, and whether it left this machine."""
         ...
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from aims_mlops.anchor_wiring import authorities
 from aims_mlops.errors import CannotDecide, RegistryError, SigningError, UsageError
 from aims_mlops.model.digest import Digest
 from aims_mlops.ports import ModelRegistry
@@ -256,12 +257,10 @@ def services(
     from aims_mlops.api import Services
 
     found = project(config) if read is None else read
-    chosen: list[Signer] = []
 
+    @cache  # one signer for one use: the passphrase is asked for once
     def sign_as() -> Signer:
-        if not chosen:  # one signer for one use: the passphrase is asked for once
-            chosen.append(signer(found, person))
-        return chosen[0]
+        return signer(found, person)
 
     return Services(
         project=found,
@@ -273,6 +272,7 @@ def services(
         clock=lambda: datetime.now(UTC),
         reports=reports,
         attached=dict(_attached),
+        authorities=authorities(found),
     )
 
 

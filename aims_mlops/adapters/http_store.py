@@ -189,6 +189,17 @@ class HttpEvidenceStore:
             hint="run `aims log` with AIMS_STORE set to the server's own database; `aims log verify` works from here",
         )
 
+    def timestamps(self) -> Sequence[tuple[str, bytes]]:
+        """Return none: a server hands no time stamps out."""
+        return ()
+
+    def keep_timestamp(self, stamp: bytes, *, checkpoint: Digest) -> None:  # noqa: ARG002  # never taken
+        """Raise `UsageError`: who keeps the log anchors it."""
+        raise UsageError(
+            f"{self.place} keeps the log, and whoever keeps it has it time-stamped",
+            hint="run `aims log timestamp` with AIMS_STORE set to the server's own database",
+        )
+
     def last_checkpoint(self) -> bytes | None:
         """Return the checkpoint that this client keeps; None where it keeps none."""
         return self._checkpoint_file.read()

@@ -63,3 +63,12 @@ CHECKPOINT = Table(
     Column("note", LargeBinary, nullable=False),
 )
 """Signed checkpoints; one that was cosigned later stands there once more."""
+
+TIMESTAMP = Table(
+    "aims_timestamp",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("checkpoint", Text, nullable=False),
+    Column("stamp", LargeBinary, nullable=False),
+)
+"""RFC 3161 time stamps over the signed text of checkpoints, each with the digest of that text."""

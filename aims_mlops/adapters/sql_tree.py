@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from aims_mlops.adapters import sql_questions as sql
 from aims_mlops.adapters.checkpoint_file import CheckpointFile
 from aims_mlops.adapters.sql_connections import SqlConnections
-from aims_mlops.adapters.sql_tables import CHECKPOINT, LEAF, METADATA, TILE
+from aims_mlops.adapters.sql_tables import CHECKPOINT, LEAF, METADATA, TILE, TIMESTAMP
 from aims_mlops.errors import StoreError
 from aims_mlops.evidence.merkle import Place, leaf_hash
 from aims_mlops.evidence.tiles import WIDTH, full_tiles, top
@@ -62,13 +62,26 @@ class SqlTree(SqlConnections):
         """Keep a checkpoint beside the others; the same bytes again change nothing. Raises `StoreError`."""
         digest = str(Digest.of(note))
         with self._writing() as connection:
-            if not self._has(connection, CHECKPOINT) and not self._add(connection, CHECKPOINT):
-                raise StoreError(
-                    f"{self.place} has no table {CHECKPOINT.name}, and this role may not make it",
-                    hint="let the role that made the other tables append once, or run `aims log checkpoint` as it",
-                )
+            self._must_have(connection, CHECKPOINT)
             if connection.execute(select(CHECKPOINT.c.size).where(CHECKPOINT.c.digest == digest)).first() is None:
                 connection.execute(insert(CHECKPOINT).values(digest=digest, size=size, note=note))
+
+    def timestamps(self) -> Sequence[tuple[str, bytes]]:
+        """Return the kept time stamps as they stand, each with the digest of the text that it is said to be over."""
+        with self._reading() as connection:
+            if connection is None or not self._has(connection, TIMESTAMP):
+                return ()
+            query = select(TIMESTAMP.c.checkpoint, cast(TIMESTAMP.c.stamp, LargeBinary)).order_by(TIMESTAMP.c.digest)
+            return [(str(checkpoint), bytes(stamp)) for checkpoint, stamp in connection.execute(query)]
+
+    def keep_timestamp(self, stamp: bytes, *, checkpoint: Digest) -> None:
+        """Keep a time stamp over the text with this digest; the same bytes again change nothing."""
+        digest = str(Digest.of(stamp))
+        with self._writing() as connection:
+            self._must_have(connection, TIMESTAMP)
+            if connection.execute(select(TIMESTAMP.c.digest).where(TIMESTAMP.c.digest == digest)).first() is None:
+                new = {"digest": digest, "checkpoint": str(checkpoint), "stamp": stamp}
+                connection.execute(insert(TIMESTAMP).values(new))
 
     def last_checkpoint(self) -> bytes | None:
         """Return the checkpoint kept outside the database; None where none ever was.
@@ -146,6 +159,13 @@ class SqlTree(SqlConnections):
             TILE.c.level == level - 1, TILE.c.number >= first, TILE.c.number < after
         )
         return (bytes(found) for (found,) in connection.execute(roots.order_by(TILE.c.number)))
+
+    def _must_have(self, connection: Connection, table: Table) -> None:
+        if not self._has(connection, table) and not self._add(connection, table):
+            raise StoreError(
+                f"{self.place} has no table {table.name}, and this role may not make it",
+                hint="let the role that made the other tables append once, or run `aims log checkpoint` as it",
+            )
 
     def _add(self, connection: Connection, table: Table) -> bool:
         """Make a table that this store was made without; say so where this role may not, and go on without."""

@@ -11,6 +11,7 @@ from aims_mlops.api.erasing import Erased, Why, erase
 from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
 from aims_mlops.api.freezing import newest_statement, protection, versions_with_evidence
+from aims_mlops.api.giving_away import Given, give, to_send
 from aims_mlops.api.handing_in import Intake, NotAccepted, hand_in, keep_blob
 from aims_mlops.api.keeping import Gatekeeper
 from aims_mlops.api.known_log import KnownLog
@@ -23,10 +24,12 @@ from aims_mlops.api.register import SystemEntry, system, systems
 from aims_mlops.api.replaying import Replay, ReplayReport, replay
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
+from aims_mlops.api.stamping import Stamp, must_stamp, stamp_newest
 from aims_mlops.api.waiver_list import list_waivers
 from aims_mlops.api.waiving import WaiverRefused, approve_waiver, request_waiver, revoke_waiver
 from aims_mlops.api.watching import WatchReport, watch
 from aims_mlops.evidence import manifest
+from aims_mlops.evidence.pasted import pasted
 
 __all__ = [
     "Applied",
@@ -38,6 +41,7 @@ __all__ = [
     "Erased",
     "Flip",
     "Gatekeeper",
+    "Given",
     "Intake",
     "KnownLog",
     "LogVerification",
@@ -50,6 +54,7 @@ __all__ = [
     "Server",
     "ServerGatekeeper",
     "Services",
+    "Stamp",
     "SystemCoverage",
     "SystemEntry",
     "Trouble",
@@ -68,13 +73,16 @@ __all__ = [
     "erase",
     "export",
     "gate",
+    "give",
     "hand_in",
     "identity",
     "keep_blob",
     "list_evidence",
     "list_waivers",
     "manifest",
+    "must_stamp",
     "newest_statement",
+    "pasted",
     "pin_head",
     "promote",
     "promotion",
@@ -86,8 +94,10 @@ __all__ = [
     "request_waiver",
     "revoke_waiver",
     "show",
+    "stamp_newest",
     "system",
     "systems",
+    "to_send",
     "verified_copy",
     "verify",
     "verify_checkpoints",

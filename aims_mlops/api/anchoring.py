@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aims_mlops.api.log_identity import Identity, identity
+from aims_mlops.api.stamping import stamps
 from aims_mlops.errors import UsageError, VerificationError
 from aims_mlops.evidence import merkle
 from aims_mlops.evidence.anchors import Anchor
@@ -23,6 +24,9 @@ if TYPE_CHECKING:  # what judges by anchors is there
 
 COSIGNATURE = "cosignature"
 """The kind of an anchor that witnesses made: C2SP cosignature/v1 says when each of them saw a checkpoint."""
+
+TIMESTAMP = "timestamp"
+"""The kind of an anchor that an RFC 3161 authority made: the root of a checkpoint existed then."""
 
 
 def anchors_of(services: Services) -> tuple[Anchor, ...]:
@@ -35,7 +39,9 @@ def anchors_of(services: Services) -> tuple[Anchor, ...]:
         who = identity(services)
     except UsageError:  # nobody signs this log: no checkpoint of it can be told from anything else
         return ()
-    found = sorted(_cosigned(services, who), key=lambda item: (item[0].size, item[0].at, item[0].by))
+    found = sorted(
+        [*_cosigned(services, who), *_stamped(services, who)], key=lambda item: (item[0].size, item[0].at, item[0].by)
+    )
     if not found:
         return ()
     walked = services.log.look()
@@ -62,6 +68,13 @@ def _cosigned(services: Services, who: Identity) -> Iterator[tuple[Anchor, bytes
         anchor = _anchor(content, who)
         if anchor is not None:
             yield anchor
+
+
+def _stamped(services: Services, who: Identity) -> Iterator[tuple[Anchor, bytes]]:
+    """Yield what time stamp authorities stamped, and the root in it; nothing is asked of the store without them."""
+    for stamp in stamps(services, who) if services.authorities else ():
+        if stamp.by is not None and stamp.at is not None:
+            yield Anchor(TIMESTAMP, stamp.by, stamp.size, stamp.at), stamp.root
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from aims_mlops.api.evidence import Trouble
 from aims_mlops.api.log_identity import Identity, identity, merged
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.services import Services
+from aims_mlops.api.stamping import Stamp, stamps
 from aims_mlops.errors import ExitCode, VerificationError, worst_exit_code
 from aims_mlops.evidence import merkle
 from aims_mlops.evidence.checkpoint import SignedCheckpoint
@@ -51,6 +52,14 @@ class LogVerification:
     troubles: tuple[Trouble, ...]
     erased: tuple[Erasure, ...] = ()
     """Leaves whose statements were erased lawfully: the tree has them, and nothing of it changed."""
+    stamps: tuple[Stamp, ...] = ()
+    """Time stamps of checkpoints. They say when, and to nobody else which history: they witness nothing."""
+
+    @property
+    def stamped(self) -> int:
+        """How many leaves from the first on existed at a time that a trusted authority says."""
+        held = {(row.size, row.root) for row in self.checkpoints if row.holds}
+        return max((item.size for item in self.stamps if item.at and (item.size, item.root) in held), default=0)
 
     @property
     def witnessed(self) -> int:
@@ -99,6 +108,8 @@ def verify_checkpoints(services: Services, brought: Mapping[str, bytes] | None =
         troubles.append(Trouble("hole", OUTSIDE, lost))
     opened, bad = _open(who, kept)
     rows, broken = _rows(who, tree, opened)
+    stamped = tuple(stamps(services, who))
+    broken += [Trouble("unproved", f"time stamp of {s.size} leaves", s.problem) for s in stamped if s.at is None]
     return LogVerification(
         origin=who.origin,
         keys=tuple(map(str, who.keys)),
@@ -110,6 +121,7 @@ def verify_checkpoints(services: Services, brought: Mapping[str, bytes] | None =
         quorum=who.quorum,
         troubles=(*troubles, *bad, *broken, *_tiles(services, tree)),
         erased=tuple(item for _, item in sorted(walked.erased.items())),
+        stamps=stamped,
     )
 
 

@@ -26,7 +26,7 @@ from aims_mlops.model.register import Project, System
 from aims_mlops.model.report import CheckReport
 from aims_mlops.model.subject import ModelVersion, RegisteredModel, Subject, WholeRegistry
 from aims_mlops.plugin import Check
-from aims_mlops.ports import Clock, DataEngine, Entry, EvidenceStore, ModelRegistry, Signer
+from aims_mlops.ports import Clock, DataEngine, Entry, EvidenceStore, ModelRegistry, Signer, TimestampAuthority
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Services:
     attached: Mapping[str, object] = field(default_factory=dict)
     enforced_by: str = "client"
     """Who stands behind a decision: a client's is never honoured by a server."""
+    authorities: tuple[TimestampAuthority, ...] = ()
+    """The time stamp authorities that aims.yaml trusts."""
     caller: Actor | None = None
     """Who asked, where a server knows it; None means the person who signs."""
 

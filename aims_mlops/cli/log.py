@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from queue import SimpleQueue
+from typing import BinaryIO
 
 import click
 
@@ -46,19 +47,121 @@ def checkpoint(settings: Settings, pin: bool, format: str, output_file: tuple[st
     metavar="FILE",
     help="A checkpoint that you kept yourself; repeatable.",
 )
+@click.option(
+    "--against",
+    "messages",
+    multiple=True,
+    type=click.File("rb"),
+    metavar="FILE",
+    help="A mail or another text with a checkpoint in it, - for standard input; repeatable.",
+)
+@click.option(
+    "--git",
+    "repositories",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="A repository that checkpoints were committed to; repeatable.",
+)
 @output_options
 @click.pass_obj
-def verify(settings: Settings, brought: tuple[Path, ...], format: str, output_file: tuple[str, ...]) -> None:
+def verify(
+    settings: Settings,
+    brought: tuple[Path, ...],
+    messages: tuple[BinaryIO, ...],
+    repositories: tuple[Path, ...],
+    format: str,
+    output_file: tuple[str, ...],
+) -> None:
     """Walk the log, compute its root anew, and hold its tiles and every kept checkpoint to it.
 
-    Exits with 5 where all holds but nobody outside has seen any of it: no quorum of witnesses, and no FILE of yours.
+    Exits with 5 where all holds but nobody outside has seen any of it: no quorum of witnesses, and nothing of yours.
     """
-    from aims_mlops import api
+    from aims_mlops import anchor_wiring, api
     from aims_mlops.views.checkpoints import log_table, log_wire
 
-    found = api.verify_checkpoints(settings.services(), {str(path): path.read_bytes() for path in brought})
+    services = settings.services()
+    kept = {str(path): path.read_bytes() for path in brought}
+    if messages or repositories:
+        origin = api.identity(services).origin
+        kept |= {file.name: api.pasted(file.read(), origin=origin) for file in messages}
+        for folder in repositories:
+            kept |= anchor_wiring.git_anchor(folder).checkpoints(origin)
+    found = api.verify_checkpoints(services, kept)
     answer(settings, wire=log_wire(found), table=log_table(found), format=format, files=output_file)
     sys.exit(found.exit_code)
+
+
+@log_group.command("timestamp")
+@output_options
+@click.pass_obj
+def timestamp(settings: Settings, format: str, output_file: tuple[str, ...]) -> None:
+    """Have the newest checkpoint time-stamped by every authority that `log: timestamps:` in aims.yaml names.
+
+    Each answer is verified before it is kept, and by `aims log verify` from then on, offline. The extra `timestamp`
+    has to be installed.
+    """
+    from aims_mlops import api
+    from aims_mlops.views.anchors import stamps_table, stamps_wire
+
+    services = settings.services()
+    made, failed, codes = [], {}, [ExitCode.OK]
+    for authority in api.must_stamp(services):
+        try:
+            made.append(api.stamp_newest(services, authority))
+        except AimsError as error:  # the others are asked all the same
+            if error.exit_code in (ExitCode.USAGE, ExitCode.NOTHING):
+                raise
+            failed[authority.place] = f"{error}" + (f" ({error.hint})" if error.hint else "")
+            codes.append(error.exit_code)
+    code = worst_exit_code(codes)
+    table, wire = stamps_table(made, failed), stamps_wire(made, failed, int(code))
+    answer(settings, wire=wire, table=table, format=format, files=output_file)
+    sys.exit(code)
+
+
+@log_group.command("anchor")
+@click.option(
+    "--git",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Commit the newest checkpoint to this repository, and push it where a remote is set.",
+)
+@click.option("--send", "sending", is_flag=True, help="Send it to everybody whom `log: send:` in aims.yaml names.")
+@output_options
+@click.pass_obj
+def anchor(settings: Settings, folder: Path | None, sending: bool, format: str, output_file: tuple[str, ...]) -> None:
+    """Give the newest checkpoint away: commit it to a repository of others, mail it, or post it.
+
+    Before a commit the log is held to every checkpoint that the repository ever had; exits with 4 where it was
+    rewritten.
+    """
+    from aims_mlops import anchor_wiring, api
+    from aims_mlops.views.anchors import given_table, given_wire
+
+    services = settings.services()
+    recipients = () if services.project.log is None else services.project.log.send
+    if (folder is None and not sending) or (sending and not recipients):
+        raise UsageError(
+            "nowhere to give the checkpoint to" if not sending else "log: send: in aims.yaml names nobody",
+            hint="aims log anchor --git DIR; or --send, with log: {send: [{url: https://…}]} in aims.yaml",
+        )
+    given = None if folder is None else api.give(services, anchor_wiring.git_anchor(folder))
+    sent, failed, codes = [], {}, [ExitCode.OK]
+    origin, signed = api.to_send(services)
+    for recipient in recipients if sending else ():
+        try:
+            anchor_wiring.send_checkpoint(recipient, signed.note.to_bytes(), origin=origin, size=signed.size)
+            sent.append(recipient.place)
+        except AimsError as error:
+            failed[recipient.place] = f"{error}"
+            codes.append(error.exit_code)
+    code = worst_exit_code(codes)
+    table = given_table(given, sent, failed, signed.size)
+    wire = given_wire(given, sent, failed, size=signed.size, code=int(code))
+    answer(settings, wire=wire, table=table, format=format, files=output_file)
+    sys.exit(code)
 
 
 @log_group.command("prove")

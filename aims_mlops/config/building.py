@@ -20,7 +20,7 @@ from aims_mlops.config.positions import KeyPath, Tree
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import CheckSpec, DatasetSpec, Policy, Promotion, RecordSpec
-from aims_mlops.model.register import LogSettings, Person, Project, System
+from aims_mlops.model.register import Person, Project, System
 from aims_mlops.model.trust import Revocation, Rule, Term
 from aims_mlops.plugin import marked
 
@@ -39,7 +39,7 @@ def project(path: Path, aims: grammar.Aims, tree: Tree, *, checks: CheckTypes, f
         signer=aims.signer,
         store=aims.store,
         unclaimed=aims.unclaimed,
-        log=None if aims.log is None else LogSettings(**aims.log.model_dump()),
+        log=None if aims.log is None else aims.log.to_value(),
     )
 
 

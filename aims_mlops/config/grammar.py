@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Union, cast
 
 from pydantic import ConfigDict, Field, create_model
 
+from aims_mlops.config.anchoring import Send, Timestamps
 from aims_mlops.config.fields import (
     BUILT_IN,
     FRAMEWORKS,
@@ -27,6 +28,7 @@ from aims_mlops.config.fields import (
 )
 from aims_mlops.config.trusting import KeyEntry, Separated, TrustEntry
 from aims_mlops.errors import ConfigError
+from aims_mlops.model.register import LogSettings
 from aims_mlops.plugin import Check
 
 __all__ = ["BUILT_IN", "FRAMEWORKS", "SIGNERS", "Aims", "CheckEntry", "CheckTypes", "MonitorEntry", "build", "check_of"]
@@ -176,6 +178,15 @@ class Log(Section):
     """The keys of the witnesses that are trusted, as they print them: NAME+ID+BASE64."""
     quorum: Annotated[int, Field(ge=1)] = 1
     """How many of them must have cosigned a checkpoint before it is called witnessed."""
+    timestamps: tuple[Timestamps, ...] = ()
+    """Authorities that time-stamp checkpoints (`aims log timestamp`)."""
+    send: tuple[Send, ...] = ()
+    """Who is sent checkpoints (`aims log anchor --send`)."""
+
+    def to_value(self) -> LogSettings:
+        """Return what the log is to be told by."""
+        stamps, send = tuple(item.to_value() for item in self.timestamps), tuple(item.to_value() for item in self.send)
+        return LogSettings(self.key, self.origin, self.witnesses, self.quorum, stamps, send)
 
 
 class Aims(Section):

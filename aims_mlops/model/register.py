@@ -73,6 +73,21 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody who is sent checkpoints: an address that takes a POST, or a mailbox with the server that takes mail."""
+
+    url: str | None = None
+    mail: str | None = None
+    smtp: str | None = None
+    sender: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it goes, for people."""
+        return self.url or self.mail or ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Who signs the log's checkpoints, and which witnesses are trusted, by their keys as text."""
 
@@ -80,6 +95,9 @@ class LogSettings:
     origin: str | None = None
     witnesses: tuple[str, ...] = ()
     quorum: int = 1
+    timestamps: tuple[tuple[str, str], ...] = ()
+    """Time stamp authorities: the address, and the file with the roots that are trusted for it."""
+    send: tuple[Recipient, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

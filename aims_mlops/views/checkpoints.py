@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from aims_mlops.api import Checkpointed, Cosigned, LogVerification, Proved
+from aims_mlops.model.times import to_text
 from aims_mlops.views.layout import Line, Lines
-from aims_mlops.views.words import count
+from aims_mlops.views.words import count, leaves
 
 SCHEMA = "aims.log/1"
 
@@ -30,14 +31,14 @@ def checkpoint_wire(made: Checkpointed) -> dict[str, Any]:
 def checkpoint_table(made: Checkpointed) -> Lines:
     """Return what was signed, its note as it stands, and what it is still worth."""
     signed = made.signed
-    fresh = _leaves(signed.size - made.before)
+    fresh = leaves(signed.size - made.before)
     return Lines(
         (
             *(_plain(line) for line in signed.note.to_bytes().decode().splitlines()),
             Line(body=((f"verifier key  {made.key}", ""),)),
             Line(
                 body=(
-                    (f"signed: {_leaves(signed.size)}, {fresh} more than before; ", "bold"),
+                    (f"signed: {leaves(signed.size)}, {fresh} more than before; ", "bold"),
                     ("unwitnessed until somebody outside has it", "yellow"),
                 )
             ),
@@ -70,6 +71,11 @@ def log_wire(found: LogVerification) -> dict[str, Any]:
         "witnessed": found.witnessed,
         "compared": found.compared,
         "unwitnessed": found.unwitnessed,
+        "stamped": found.stamped,
+        "timestamps": [
+            {"size": s.size, "by": s.by, "at": None if s.at is None else to_text(s.at), "problem": s.problem or None}
+            for s in found.stamps
+        ],
         "erased": [{"leaf": item.leaf.seq, "tombstone": item.tombstone.seq} for item in found.erased],
         "troubles": [{"word": item.word, "where": item.where, "what": item.what} for item in found.troubles],
         "exit_code": int(found.exit_code),
@@ -83,7 +89,12 @@ def log_table(found: LogVerification) -> Lines:
         seen = ", ".join(row.witnesses) if row.witnesses else "no witness"
         word, style = ("holds", "") if row.holds else ("DOES NOT HOLD", "red")
         told = f"{word}; kept: {', '.join(row.where)}; cosigned by {seen} ({len(row.witnesses)} of {found.quorum})"
-        lines.append(Line(((f"checkpoint of {_leaves(row.size)}  ", "bold"),), ((told, style),)))
+        lines.append(Line(((f"checkpoint of {leaves(row.size)}  ", "bold"),), ((told, style),)))
+    lines += [
+        _plain(f"time stamp of {leaves(item.size)}: they existed at {to_text(item.at)}, says {item.by}")
+        for item in found.stamps
+        if item.at is not None
+    ]
     lines += [_plain(f"leaf {item.leaf.seq}  {item.kind}: {item.says}") for item in found.erased]
     lines += [
         Line(((f"✗ {item.word:10}  ", "red"), (f"{item.where}  ", "bold")), ((item.what, ""),))
@@ -93,16 +104,18 @@ def log_table(found: LogVerification) -> Lines:
 
 
 def _summary(found: LogVerification) -> tuple[tuple[str, str], ...]:
-    leaves = f"{_leaves(found.size)}, {count(found.tiles, 'full tile')}"
+    total = f"{leaves(found.size)}, {count(found.tiles, 'full tile')}"
     if found.troubles:
-        return ((f"DOES NOT VERIFY: {count(len(found.troubles), 'trouble')}; {leaves}", "bold"),)
-    parts = [(f"log holds: {leaves}, {count(len(found.checkpoints), 'checkpoint')}", "bold")]
+        return ((f"DOES NOT VERIFY: {count(len(found.troubles), 'trouble')}; {total}", "bold"),)
+    parts = [(f"log holds: {total}, {count(len(found.checkpoints), 'checkpoint')}", "bold")]
     if found.witnessed:
-        parts.append((f"; witnessed up to {_leaves(found.witnessed)}", "bold"))
+        parts.append((f"; witnessed up to {leaves(found.witnessed)}", "bold"))
     if found.compared:
-        parts.append((f"; compared up to {_leaves(found.compared)}", "bold"))
+        parts.append((f"; compared up to {leaves(found.compared)}", "bold"))
+    if found.stamped:
+        parts.append((f"; time-stamped up to {leaves(found.stamped)}", "bold"))
     if found.unwitnessed or not found.size:
-        nobody = _leaves(found.unwitnessed)
+        nobody = leaves(found.unwitnessed)
         parts.append((f"; UNWITNESSED: {nobody} that nobody outside has seen", "bold yellow"))
     return tuple(parts)
 
@@ -127,7 +140,7 @@ def proof_wire(made: Proved, file: str) -> dict[str, Any]:
 
 def proof_table(made: Proved, file: str) -> Lines:
     """Return where the proof lies and what it proves."""
-    said = f"leaf {made.leaf.seq} is in the checkpoint of {_leaves(made.checkpoint.size)}: {file}, "
+    said = f"leaf {made.leaf.seq} is in the checkpoint of {leaves(made.checkpoint.size)}: {file}, "
     hashes = f"{len(made.proof.hashes)} hashes"
     seen = f"witnessed by {', '.join(made.witnesses)}" if made.witnessed else "unwitnessed"
     return Lines((Line(body=((f"{said}{hashes}; ", "bold"), (seen, "" if made.witnessed else "yellow"))),))
@@ -159,7 +172,7 @@ def cosigned_table(made: list[Cosigned], failed: dict[str, str]) -> Lines:
     lines = [
         Line(
             ((f"{item.place}  ", "bold"),),
-            ((f"cosigned {_leaves(item.size)} as {', '.join(item.by)}", ""),),
+            ((f"cosigned {leaves(item.size)} as {', '.join(item.by)}", ""),),
         )
         for item in made
     ]
@@ -172,10 +185,6 @@ def cosigned_table(made: list[Cosigned], failed: dict[str, str]) -> Lines:
         told = f"{enough}: {len(last.witnesses)} of {last.quorum} needed"
         summary = (told, "bold" if last.witnessed else "bold yellow")
     return Lines((*lines, Line(body=(summary,))))
-
-
-def _leaves(number: int) -> str:
-    return "1 leaf" if number == 1 else f"{number} leaves"
 
 
 def _plain(text: str) -> Line:

@@ -71,6 +71,11 @@ def count(value: int | None, noun: str = "row") -> str:
     return f"{SUPPRESSED} {noun}s" if value is None else f"{value} {noun}{'' if value == 1 else 's'}"
 
 
+def leaves(number: int) -> str:
+    """Write a number of leaves: `1 leaf`, `11 leaves`."""
+    return "1 leaf" if number == 1 else f"{number} leaves"
+
+
 def moment(time: datetime) -> str:
     """Write a time to the minute in UTC, e.g. `2026-11-21 20:31 UTC`."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import pytest
 
 from aims_mlops.adapters.sql_store import SqlEvidenceStore
-from aims_mlops.errors import UsageError, VerificationError
+from aims_mlops.errors import StoreError, UsageError, VerificationError
 from aims_mlops.evidence import merkle
 from aims_mlops.evidence.log import Leaf, StoredLeaf, genesis
 from aims_mlops.evidence.merkle import Place, Tree
@@ -197,6 +198,56 @@ def test_checkpoints_are_kept_once_each_and_smallest_first(home: Home) -> None:
     assert store.checkpoints()[0].startswith(b"a\n")
 
 
+def test_time_stamps_are_kept_once_each(home: Home) -> None:
+    store = home.open()
+    assert store.timestamps() == ()
+    for stamp in (b"one", b"two", b"one"):
+        store.keep_timestamp(stamp, checkpoint=Digest.of(NOTE))
+    assert sorted(home.open().timestamps()) == [(str(Digest.of(NOTE)), b"one"), (str(Digest.of(NOTE)), b"two")]
+
+
+def erased(store: SqlEvidenceStore) -> tuple[Digest, Digest]:
+    """Append a statement and a tombstone for it; return the digests of both."""
+    about = entry("about a person")
+    store.append(about)
+    said = replace(entry("tombstone"), type="urn:aims-mlops:tombstone:v1", subject=about.payload)
+    store.append(said)
+    return about.payload, said.payload
+
+
+def test_an_envelope_is_deleted_for_its_tombstone_alone_and_its_leaf_stays(home: Home) -> None:
+    store = home.open()
+    payload, tombstone = erased(store)
+    text = store.put_blob(b"words about a person")
+    with pytest.raises(VerificationError, match="no tombstone"):
+        store.erase(tombstone, tombstone=tombstone)
+    assert store.erase(payload, tombstone=tombstone, blobs=[text])
+    assert not store.erase(payload, tombstone=tombstone, blobs=[text])
+    assert (store.envelope(payload), store.blob(text)) == (None, None)
+    assert (audit(store).size, audit(store).faults) == (2, ())
+    assert store.append(entry("more")).leaf.seq == 2
+
+
+def test_a_role_that_only_appends_erases_nothing(postgres: Home) -> None:
+    payload, tombstone = erased(postgres.open())
+    (schema,) = postgres.sql("SELECT current_schema()")[0]
+    role = f"eraser_{schema[-8:]}"
+    postgres.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'only-for-this-test'")
+    try:
+        postgres.sql(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+        postgres.sql(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO {role}")
+        scheme, _, rest = postgres.uri.partition("://")
+        narrow = Home("postgres", f"{scheme}://{role}:only-for-this-test@{rest.rpartition('@')[2]}", postgres.root)
+        writer = narrow.open()
+        with pytest.raises(StoreError, match="permission denied"):
+            writer.erase(payload, tombstone=tombstone)
+        assert writer.envelope(payload) is not None
+        writer.close()
+    finally:
+        postgres.sql(f"DROP OWNED BY {role}")
+        postgres.sql(f"DROP ROLE {role}")
+
+
 def test_the_last_checkpoint_lies_outside(place: Home | Served) -> None:
     store = place.open()
     assert store.last_checkpoint() is None
@@ -218,6 +269,11 @@ def test_a_client_reads_leaves_instead_of_tiles_and_signs_nothing(served: Served
     assert (store.checkpoints(), store.tile_places()) == ((), ())
     with pytest.raises(UsageError, match="whoever keeps it signs its checkpoints"):
         store.keep_checkpoint(NOTE, size=3)
+    with pytest.raises(UsageError, match="whoever keeps it has it time-stamped"):
+        store.keep_timestamp(b"stamp", checkpoint=Digest.of(NOTE))
+    assert store.timestamps() == ()
+    with pytest.raises(UsageError, match="erases nothing for a client: erase at the store itself"):
+        store.erase(Digest.of(NOTE), tombstone=Digest.of(NOTE))
 
 
 def test_the_genesis_is_untouched_by_tiles(sqlite: Home) -> None:

@@ -7,12 +7,14 @@ import json
 import shutil
 import subprocess
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aims_mlops.adapters.key_files import FileSigner, new_key
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
+from tests.adapters.authority import Authority, authority
 from tests.adapters.tokens import softhsm
 from tests.docs.blocks import ROOT, Block, blocks, commands, documents, name_of, steps
 from tests.docs.conftest import TUTORIAL, Run, Tutorial, run_document
@@ -40,6 +42,7 @@ RUN_HERE = (
     HOW_TO / "see-what-was-never-checked.md",
     HOW_TO / "checkpoint-and-witness.md",
     HOW_TO / "erase-personal-data.md",
+    HOW_TO / "anchor-the-log.md",
     HOW_TO / "re-perform-a-check.md",
     ROOT / "docs" / "predicates" / "README.md",
 )
@@ -190,6 +193,24 @@ def test_personal_data_is_erased_as_it_is_written(tutorial: Tutorial, tmp_path: 
     text = aims.read_text().replace("people:\n", f"people:\n{person}\n").replace("trust:  ", f"trust:\n{trust}  ", 1)
     aims.write_text(text)
     run_document(page, project, tmp_path / "out").hold()
+
+
+def test_a_log_is_anchored_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    page, project = HOW_TO / "anchor-the-log.md", copied(tutorial, tmp_path)
+    with authority(tmp_path / "tsa").listening() as tsa:
+        anchored(page, project.folder, tsa)
+        told = run_document(page, project, tmp_path / "out")
+    replace(told, said=[said.replace(tsa.url, "https://tsa.example.org/tsr") for said in told.said]).hold()
+
+
+def anchored(page: Path, folder: Path, tsa: Authority) -> None:
+    """Give a project the page's settings, with an authority that is there."""
+    (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
+    people, _, log = shown.removeprefix("people:\n").partition("log:\n")
+    file = folder / "aims.yaml"
+    text = file.read_text().replace("people:\n", f"people:\n{people}", 1)
+    file.write_text(f"{text}\nlog:\n{log}".replace("https://tsa.example.org/tsr", tsa.url))
+    shutil.copy(tsa.roots, folder / "tsa-roots.pem")
 
 
 def test_a_log_is_signed_and_witnessed_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from aims_mlops.errors import ConfigError
 from aims_mlops.evidence.note import COSIGNATURE, ED25519, VerifierKey
-from aims_mlops.model.register import LogSettings, Project
+from aims_mlops.model.register import LogSettings, Project, Recipient
 from tests.builders import key
 
 Read = Callable[[str | bytes], Project]
@@ -31,6 +31,11 @@ def test_all_of_it_is_read(read: Read, base: str) -> None:
     assert read(with_log(base, "{key: keeper}")).log == LogSettings("keeper")
     whole = read(with_log(base, f"{{key: keeper, origin: example.org/log, witnesses: ['{WITNESS}'], quorum: 1}}"))
     assert whole.log == LogSettings("keeper", "example.org/log", (WITNESS,), 1)
+    away = "timestamps: [{url: u, roots: r.pem}], send: [{url: v}, {mail: a, smtp: b, sender: c}]"
+    sent = Recipient("v"), Recipient(None, "a", "b", "c")
+    assert read(with_log(base, f"{{key: keeper, {away}}}")).log == LogSettings(
+        "keeper", timestamps=(("u", "r.pem"),), send=sent
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,16 @@ def test_all_of_it_is_read(read: Read, base: str) -> None:
             f"{{key: keeper, witnesses: ['{WITNESS}', '{RENAMED}']}}",
             "this witness's key stands here already",
             id="a witness under two names",
+        ),
+        pytest.param("{key: keeper, timestamps: [{url: 'http://a'}]}", "the key 'roots' is missing", id="no roots"),
+        pytest.param("{key: keeper, send: [{}]}", "either url, or mail with smtp and sender", id="nowhere to send"),
+        pytest.param(
+            "{key: keeper, send: [{mail: a}]}", "either url, or mail with smtp and sender", id="no mail server"
+        ),
+        pytest.param(
+            "{key: keeper, send: [{url: u, mail: a, smtp: b, sender: c}]}",
+            "either url, or mail with smtp and sender",
+            id="two ways at once",
         ),
         pytest.param("{key: keeper, quorum: 0}", "a number of at least 1", id="a quorum of none"),
         pytest.param(
