@@ -134,6 +134,12 @@ class EvidenceStore(Protocol):
         """Return the digests of envelopes' bytes as they stand, by the digest of the payload: of these, or of all."""
         ...
 
+    def held(
+        self, places: Collection[int], payloads: Collection[Digest]
+    ) -> tuple[Mapping[int, bytes], Mapping[str, Digest]]:
+        """Return what `leaves_at` and `envelope_digests` do for these, with as few questions as the place allows."""
+        ...
+
     def tiles(self, places: Collection[Place]) -> Mapping[Place, bytes]:
         """Return the hashes of those of these full tiles of the Merkle tree that are kept. A view of the leaves."""
         ...
@@ -168,6 +174,13 @@ class EvidenceStore(Protocol):
 
     def blob(self, digest: Digest) -> bytes | None:
         """Return such bytes."""
+        ...
+
+    def erase(self, payload: Digest, *, tombstone: Digest, blobs: Collection[Digest] = ()) -> bool:
+        """Delete an envelope and texts for good, and return whether any was there; the leaf stays.
+
+        Only for a statement that a tombstone in the log speaks of. Raises where a server keeps the log.
+        """
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:

@@ -145,6 +145,12 @@ class HttpEvidenceStore:
             found |= self._digests(self._http.json("POST", "/envelope-digests", body=question))
         return found
 
+    def held(
+        self, places: Collection[int], payloads: Collection[Digest]
+    ) -> tuple[Mapping[int, bytes], Mapping[str, Digest]]:
+        """Return `leaves_at` and `envelope_digests`: the server has a route for each."""
+        return self.leaves_at(places) if places else {}, self.envelope_digests(payloads)
+
     def find(
         self,
         *,
@@ -190,6 +196,13 @@ class HttpEvidenceStore:
     def pin_checkpoint(self, note: bytes) -> None:
         """Keep exactly this checkpoint at this client. Whoever calls it has compared it with the one before."""
         self._checkpoint_file.write(note)
+
+    def erase(self, payload: Digest, *, tombstone: Digest, blobs: Collection[Digest] = ()) -> bool:  # noqa: ARG002
+        """Raise `UsageError`: a server takes no request to erase."""
+        raise UsageError(
+            f"{self.place} erases nothing for a client: erase at the store itself",
+            hint="run `aims evidence erase` with AIMS_STORE set to the server's own database",
+        )
 
     def put_blob(self, content: bytes) -> Digest:
         """Keep bytes by their digest; the same bytes again change nothing. Raises `StoreError`."""

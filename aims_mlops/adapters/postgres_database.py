@@ -6,16 +6,17 @@ import logging
 import select
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, func, text
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, create_engine, event, func, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, ProcessEngine
 from aims_mlops.errors import AimsError, StoreError
@@ -28,6 +29,7 @@ _TRUSTED_SECONDS = 1.0
 
 # Advisory locks belong to a whole database; the schema's name keeps two stores in one database apart.
 _KEY = "hashtextextended(concat_ws('/', 'aims-mlops', current_schema(), CAST(:name AS text)), 0)"
+_WRITERS_LOCK = "SELECT pg_advisory_xact_lock({})".format(_KEY.replace(":name", "'append'"))
 
 
 class PostgresDatabase:
@@ -41,6 +43,7 @@ class PostgresDatabase:
         self._head_folder = head_folder
         self._busy_seconds = busy_seconds
         self._process_engine = ProcessEngine(_make_engine(url, busy_seconds))
+        self._compiled: dict[Select[Any], SQLCompiler] = {}
         weakref.finalize(self, self._process_engine.close)
 
     @property
@@ -66,7 +69,27 @@ class PostgresDatabase:
 
     def serialise(self, connection: Connection) -> None:
         """Take the writers' advisory lock, which the end of the transaction gives back."""
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_KEY})"), {"name": "append"})
+        connection.execute(text(_WRITERS_LOCK))
+
+    def first(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Take the lock as `serialise` does and ask behind it; BEGIN, lock and question go out together.
+
+        The question sees what the writer before committed: each statement of a transaction has a snapshot of its own,
+        and its own is taken when the lock is had.
+        """
+        compiled = self._compiled.setdefault(question, question.compile(dialect=self.engine.dialect))
+        driver = _driver(connection)
+        with _told(), driver.pipeline():
+            driver.execute(_WRITERS_LOCK)
+            row: Sequence[Any] | None = driver.execute(str(compiled), compiled.construct_params(values)).fetchone()
+        assert row is not None
+        return row
+
+    @contextmanager
+    def sending(self, connection: Connection) -> Iterator[None]:
+        """Let statements wait for no answer before the next is sent: a pipeline of libpq."""
+        with _told(), _driver(connection).pipeline():
+            yield
 
     @property
     def clock(self) -> ColumnElement[Any]:
@@ -77,6 +100,12 @@ class PostgresDatabase:
         """Return what the server's clock said."""
         assert isinstance(said, datetime)
         return said
+
+    def before_erasing(self, connection: Connection) -> None:
+        """Do nothing: PostgreSQL frees the space of deleted rows by VACUUM, and never writes over it at once."""
+
+    def after_erasing(self) -> None:
+        """Do nothing: see above, and docs/how-to/erase-personal-data.md."""
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -138,6 +167,21 @@ class PostgresDatabase:
         except SQLAlchemyError as error:
             _log.warning("the lock %r was lost with its connection: %s", key["name"], self.explain(error))
         connection.invalidate()
+
+
+def _driver(connection: Connection) -> Any:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return driver
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Let the driver's errors be SQLAlchemy's, as where they come through it."""
+    try:
+        yield
+    except _driver_error() as error:
+        raise DBAPIError(None, None, error) from error
 
 
 def _make_engine(url: URL, busy_seconds: float) -> Engine:

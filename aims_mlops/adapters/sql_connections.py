@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from aims_mlops.adapters.sql_database import WRITES, Database
 from aims_mlops.adapters.sql_tables import META, METADATA, SCHEMA_VERSION
 from aims_mlops.errors import StoreError, VerificationError
 
-_ASKED = 500
+ASKED = 500
 """How many keys one question names: databases limit the parameters of a statement."""
 _LOOK = (
     "`aims evidence verify` tells what is missing or changed; put the newest copy back: nothing is appended until then"
@@ -79,6 +79,15 @@ class SqlConnections:
                     self._make(connection)
                 yield connection
 
+    @contextmanager
+    def _first(self, question: Select[Any], values: Mapping[str, Any]) -> Iterator[tuple[Connection, Sequence[Any]]]:
+        """Give a writing transaction and the row that answers a question in it. What is not committed is undone."""
+        if not (self._tables_seen and self._database.there()):
+            with self._writing():
+                pass
+        with self._explained(), self._database.engine.execution_options(**{WRITES: True}).connect() as connection:
+            yield connection, self._database.first(connection, question, values)
+
     def _prepare(self) -> None:
         self._tables_seen = False
         with self._reading() as connection:
@@ -99,9 +108,9 @@ class SqlConnections:
 
     def _asked(self, query: Select[Any], keys: Sequence[Any]) -> Iterator[Any]:
         with self._reading() as connection:
-            for start in range(0, len(keys) if connection is not None else 0, _ASKED):
+            for start in range(0, len(keys) if connection is not None else 0, ASKED):
                 assert connection is not None
-                yield from connection.execute(query, {"asked": keys[start : start + _ASKED]}).all()
+                yield from connection.execute(query, {"asked": keys[start : start + ASKED]}).all()
 
     def _made(self, connection: Connection) -> bool:
         if self._tables_seen:

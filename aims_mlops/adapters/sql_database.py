@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine, Select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aims_mlops.errors import AimsError
@@ -55,6 +56,20 @@ class Database(Protocol):
         """Keep every other writer out until the transaction ends."""
         ...
 
+    def first(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Do as `serialise`, and return the one row that answers a question as things stand then.
+
+        In one round trip where the server allows: it is the time that all other writers wait.
+        """
+        ...
+
+    def sending(self, connection: Connection) -> AbstractContextManager[None]:
+        """Let what is written inside the `with` go to the server together, where it allows that.
+
+        Nothing inside may read, and what the server refuses is raised at the end.
+        """
+        ...
+
     @property
     def clock(self) -> ColumnElement[Any]:
         """What reads the store's clock as a part of a question."""
@@ -62,6 +77,14 @@ class Database(Protocol):
 
     def moment(self, said: Any) -> datetime:
         """Return the time that `clock` said."""
+        ...
+
+    def before_erasing(self, connection: Connection) -> None:
+        """Let what is deleted in this transaction be written over too, where the database can do that."""
+        ...
+
+    def after_erasing(self) -> None:
+        """Let no journal keep what was deleted, where the database can do that."""
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:

@@ -18,11 +18,14 @@ from sqlalchemy import Connection, insert, select
 
 from aims_mlops.adapters import sql_questions as sql
 from aims_mlops.adapters.head_file import BEFORE_FIRST, HeadFile
+from aims_mlops.adapters.sql_connections import ASKED
 from aims_mlops.adapters.sql_database import Database
 from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF
-from aims_mlops.adapters.sql_tree import SqlTree
+from aims_mlops.adapters.sql_tree import SqlTree, fills_tile
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.log import Head, Leaf, StoredLeaf, genesis
+from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.evidence.tombstone import KIND
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.times import to_text
 from aims_mlops.ports import Entry
@@ -51,8 +54,7 @@ class SqlEvidenceStore(SqlTree):
         Raises `StoreError` where it cannot be written, and `VerificationError` where the log is not the one that
         the outside head has seen. Not checked: that the payload's digest is that of the envelope's payload.
         """
-        with self._writing() as connection:
-            row = connection.execute(self._before_append, {"payload": str(entry.payload)}).one()
+        with self._first(self._before_append, {"payload": str(entry.payload)}) as (connection, row):
             registry_id, last = self._said_id(row[0]), self._stored(row[1])
             head_file = self._head_file(registry_id)
             self._hold_to_head(connection, head_file, last, registry_id)
@@ -61,11 +63,8 @@ class SqlEvidenceStore(SqlTree):
                 self._must_be_ours(row[3], entry)
                 if last is None:
                     head_file.write(Head(BEFORE_FIRST, genesis(registry_id)))
-                stored = last = self._insert(connection, entry, last, registry_id, now=self._database.moment(row[4]))
-                if row[3] is None:
-                    new = {"payload": str(entry.payload), "envelope": entry.envelope}
-                    connection.execute(sql.NEW_ENVELOPE, new)
-                self._keep_tiles(connection, size=last.leaf.seq + 1)
+                now = self._database.moment(row[4])
+                stored = last = self._insert(connection, entry, last, registry_id, now=now, enclosed=row[3] is not None)
         assert last is not None
         head_file.advance(Head(last.leaf.seq, last.digest))
         return stored
@@ -83,7 +82,28 @@ class SqlEvidenceStore(SqlTree):
 
     def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
         """Return the leaves' bytes at these places, as they stand; a place that is empty is left out."""
+        if len(places) > 1 and max(places) - min(places) + 1 == len(set(places)):  # the right edge of the tree
+            rows = self._rows(sql.LEAVES_FROM, first=min(places), last=max(places))
+            return {seq: bytes(leaf) for seq, leaf in rows}
         return {seq: bytes(leaf) for seq, leaf in self._asked(sql.LEAVES_AT, list(places))}
+
+    def held(
+        self, places: Collection[int], payloads: Collection[Digest]
+    ) -> tuple[Mapping[int, bytes], Mapping[str, Digest]]:
+        """Return what `leaves_at` and `envelope_digests` do, in one question for as many as one question names."""
+        leaves: dict[int, bytes] = {}
+        envelopes: dict[str, Digest] = {}
+        seqs, digests = list(places), [str(item) for item in payloads]
+        with self._reading() as connection:
+            for start in range(0, max(len(seqs), len(digests)) if connection is not None else 0, ASKED):
+                assert connection is not None
+                asked = {"places": seqs[start : start + ASKED], "payloads": digests[start : start + ASKED]}
+                for payload, seq, content in connection.execute(sql.HELD, asked):
+                    if payload is None:
+                        leaves[seq] = bytes(content)
+                    else:
+                        envelopes[payload] = Digest.of(bytes(content))
+        return leaves, envelopes
 
     def head(self) -> Head | None:
         """Return the head kept outside the database; None where none is.
@@ -168,6 +188,23 @@ class SqlEvidenceStore(SqlTree):
         with self._reading() as connection:
             return None if connection is None else self._blob(connection, digest)
 
+    def erase(self, payload: Digest, *, tombstone: Digest, blobs: Collection[Digest] = ()) -> bool:
+        """Delete an envelope and texts for good; return whether any of it was there. The leaf stays.
+
+        Raises `VerificationError` where the log has no tombstone of this digest for exactly this statement, and
+        `StoreError` where this role may not delete. Not checked: who signed the tombstone.
+        """
+        with self._writing() as connection:
+            said = self._stored(connection.execute(sql.LEAF_OF, {"asked": str(tombstone)}).scalar())
+            if said is None or (said.leaf.type, said.leaf.subject) != (predicate_type(KIND), payload):
+                raise VerificationError(f"{self.place}: no tombstone {tombstone.short} speaks of {payload.short}")
+            self._database.before_erasing(connection)
+            gone = connection.execute(sql.NO_ENVELOPE, {"asked": str(payload)}).rowcount
+            gone += sum(connection.execute(sql.NO_BLOB, {"asked": str(digest)}).rowcount for digest in blobs)
+        with self._explained():
+            self._database.after_erasing()
+        return gone > 0
+
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Hold a lock that other processes respect; `StoreError` when it cannot be had within 30 s. Not re-entrant."""
         return self._database.lock(name)
@@ -191,22 +228,30 @@ class SqlEvidenceStore(SqlTree):
             raise self._broken(f"another envelope lies where that of {entry.payload} belongs, and no leaf speaks of it")
 
     def _insert(
-        self, connection: Connection, entry: Entry, last: StoredLeaf | None, registry_id: str, *, now: datetime
+        self,
+        connection: Connection,
+        entry: Entry,
+        last: StoredLeaf | None,
+        registry_id: str,
+        *,
+        now: datetime,
+        enclosed: bool,
     ) -> StoredLeaf:
-        leaf = Leaf(
-            seq=0 if last is None else last.leaf.seq + 1,
-            prev=genesis(registry_id) if last is None else last.digest,
-            type=entry.type,
-            payload=entry.payload,
-            envelope=Digest.of(entry.envelope),
-            subject=entry.subject,
-            captured_at=to_text(now),
-        )
-        content = leaf.to_bytes()
-        stored = StoredLeaf.from_bytes(content)
-        row = {"seq": leaf.seq, "leaf": content, "digest": str(stored.digest), "payload": str(entry.payload)}
-        row |= {"type": entry.type, "subject": str(entry.subject), "model": entry.model}
-        connection.execute(sql.NEW_LEAF, {**row, "version": entry.version, "system": entry.system})
+        """Write a leaf, its envelope where that is not there, and the tile that it fills; commit."""
+        stored = _following(entry, last, registry_id, now)
+        size = stored.leaf.seq + 1
+        row = {"seq": stored.leaf.seq, "leaf": stored.leaf.to_bytes(), "digest": str(stored.digest)}
+        row |= {"payload": str(entry.payload), "type": entry.type, "subject": str(entry.subject)}
+        row |= {"model": entry.model, "version": entry.version, "system": entry.system}
+        with self._database.sending(connection):
+            connection.execute(sql.NEW_LEAF, row)
+            if not enclosed:
+                connection.execute(sql.NEW_ENVELOPE, {"payload": str(entry.payload), "envelope": entry.envelope})
+            if not fills_tile(size):
+                connection.commit()
+        if fills_tile(size):
+            self._keep_tiles(connection, size=size)
+            connection.commit()
         return stored
 
     def _hold_to_head(
@@ -228,8 +273,9 @@ class SqlEvidenceStore(SqlTree):
             end = "has no leaf" if last is None else f"ends at leaf {last.leaf.seq}"
             said = f"the log {end}, but leaf {kept.seq} was seen before"
             raise self._broken(f"{said}: its tail is cut off, or this is an old copy")
-        query = select(sql.LEAF_BYTES).where(LEAF.c.seq == kept.seq)
-        at_head = last if last.leaf.seq == kept.seq else self._stored(connection.execute(query).scalar())
+        at_head: StoredLeaf | None = last
+        if last.leaf.seq != kept.seq:
+            at_head = self._stored(connection.execute(sql.LEAF_AT, {"place": kept.seq}).scalar())
         if at_head is None or at_head.digest != kept.digest:
             raise self._broken(f"leaf {kept.seq} is not the leaf that was seen there before")
 
@@ -255,3 +301,16 @@ class SqlEvidenceStore(SqlTree):
             return Digest(value)
         except (TypeError, ValueError) as error:
             raise self._broken(f"the column payload of a leaf was changed ({error})") from error
+
+
+def _following(entry: Entry, last: StoredLeaf | None, registry_id: str, now: datetime) -> StoredLeaf:
+    leaf = Leaf(
+        seq=0 if last is None else last.leaf.seq + 1,
+        prev=genesis(registry_id) if last is None else last.digest,
+        type=entry.type,
+        payload=entry.payload,
+        envelope=Digest.of(entry.envelope),
+        subject=entry.subject,
+        captured_at=to_text(now),
+    )
+    return StoredLeaf.from_bytes(leaf.to_bytes())

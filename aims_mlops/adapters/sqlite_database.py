@@ -6,14 +6,15 @@ import os
 import re
 import sqlite3
 import weakref
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Connection, Engine, QueuePool, create_engine, event, null
+from sqlalchemy import ColumnElement, Connection, Engine, QueuePool, Select, create_engine, event, null
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -70,6 +71,14 @@ class SqliteDatabase:
     def serialise(self, connection: Connection) -> None:
         """Do nothing more: BEGIN IMMEDIATE has kept the others out already."""
 
+    def first(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Ask inside the transaction, which has kept the others out from its BEGIN on."""
+        return connection.execute(question, values).one()
+
+    def sending(self, connection: Connection) -> AbstractContextManager[None]:  # noqa: ARG002  # no server, no trips
+        """Do nothing more: there is no way to go."""
+        return nullcontext()
+
     @property
     def clock(self) -> ColumnElement[Any]:
         """Nothing: the clock is the host's."""
@@ -78,6 +87,15 @@ class SqliteDatabase:
     def moment(self, said: Any) -> datetime:  # noqa: ARG002  # see above
         """Read the host's clock."""
         return self._clock()
+
+    def before_erasing(self, connection: Connection) -> None:
+        """Let SQLite write zeros over what is deleted."""
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")
+
+    def after_erasing(self) -> None:
+        """Empty the write-ahead file, where older pages still lie; a busy reader keeps it until it is done."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Lock a file beside the database."""

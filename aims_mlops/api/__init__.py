@@ -7,6 +7,7 @@ from aims_mlops.api.checkpointing import Checkpointed, checkpoint
 from aims_mlops.api.consuming import prove, verified_copy, verify_live
 from aims_mlops.api.cosigning import Cosigned, cosign_at
 from aims_mlops.api.covering import CoverageReport, SystemCoverage, VersionCoverage, coverage
+from aims_mlops.api.erasing import Erased, Why, erase
 from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
 from aims_mlops.api.freezing import newest_statement, protection, versions_with_evidence
@@ -34,6 +35,7 @@ __all__ = [
     "Checkpointed",
     "Cosigned",
     "CoverageReport",
+    "Erased",
     "Flip",
     "Gatekeeper",
     "Intake",
@@ -56,12 +58,14 @@ __all__ = [
     "VersionCoverage",
     "WaiverRefused",
     "WatchReport",
+    "Why",
     "apply",
     "approve_waiver",
     "check",
     "checkpoint",
     "cosign_at",
     "coverage",
+    "erase",
     "export",
     "gate",
     "hand_in",

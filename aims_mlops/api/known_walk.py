@@ -10,6 +10,7 @@ from typing import Protocol
 from aims_mlops.evidence.log import Fault, Head, Leaf, StoredLeaf, Walker
 from aims_mlops.evidence.merkle import Tree
 from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.evidence.tombstone import KIND, Erasure, can_be_erased
 from aims_mlops.model.digest import Digest
 
 
@@ -32,8 +33,10 @@ class LogStore(Protocol):
         """Yield the leaves' bytes from a place on."""
         ...
 
-    def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
-        """Return the leaves' bytes at these places."""
+    def held(
+        self, places: Collection[int], payloads: Collection[Digest]
+    ) -> tuple[Mapping[int, bytes], Mapping[str, Digest]]:
+        """Return the leaves' bytes at these places, and the digests of these envelopes' bytes by the payload's."""
         ...
 
     def envelope(self, payload: Digest) -> bytes | None:
@@ -45,6 +48,9 @@ class LogStore(Protocol):
         ...
 
 
+_TOMBSTONE = predicate_type(KIND)
+
+
 class Index:
     """One walked log and where to find things in it. Only appended to, so that what was taken of it stays true."""
 
@@ -54,6 +60,11 @@ class Index:
         self.by_subject: dict[Digest, list[int]] = {}
         self.by_type: dict[str, list[int]] = {}
         self.by_payload: dict[str, int] = {}
+        self.claims: list[tuple[int, int]] = []
+        """Places of statements that may be erased, each with that of a tombstone which says so. Signatures, and what
+        else a tombstone says, are not looked at here."""
+        self.claimed: set[Digest] = set()
+        """The payloads of those statements."""
         self.held = 0
         """How many leaves had their envelopes held to them."""
         self.tree = Tree()
@@ -69,6 +80,15 @@ class Index:
             self.by_subject.setdefault(read.leaf.subject, []).append(place)
             self.by_type.setdefault(read.leaf.type, []).append(place)
             self.by_payload[read.leaf.payload] = place
+            if read.leaf.type == _TOMBSTONE:
+                self._claim(read.leaf, place)
+
+    def _claim(self, tombstone: Leaf, place: int) -> None:
+        # A tombstone's subject is the statement that it is for: its leaf says enough.
+        erased = self.by_payload.get(tombstone.subject)
+        if erased is not None and can_be_erased(self.walker.leaves[erased].leaf):
+            self.claims.append((erased, place))
+            self.claimed.add(tombstone.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +99,13 @@ class KnownWalk:
     size: int
     origin: Index = field(repr=False, compare=False)
     """Where its leaves are; another one after everything was walked anew."""
+    erased: Mapping[int, Erasure] = field(default_factory=dict)
+    """What was erased, by its `seq`; filled in by `Erasures.held`, which knows whom to trust."""
+
+    @property
+    def end(self) -> int:
+        """The number behind the newest leaf that was read."""
+        return 0 if self.head is None else self.head.seq + 1
 
     @property
     def head(self) -> Head | None:
@@ -117,18 +144,33 @@ class KnownWalk:
         return (place for place in reversed(places) if place < self.size)
 
 
-def differing(store: LogStore, known: Sequence[StoredLeaf], fresh: Sequence[StoredLeaf] = ()) -> list[Fault]:
+def differing(
+    store: LogStore,
+    known: Sequence[StoredLeaf],
+    fresh: Sequence[StoredLeaf] = (),
+    *,
+    claimed: Collection[Digest] = (),
+) -> list[Fault]:
     """Read known leaves and their envelopes from the store now, and say which are gone or are others.
 
-    Of `fresh` leaves, which were read just now, only the envelopes. Only for leaves of a log without faults: there
-    each lies at the place of its number.
+    That an envelope of the payloads `claimed` is gone is no fault here: a tombstone speaks of it. Of `fresh` leaves,
+    which were read just now, only the envelopes. Only for leaves of a log without faults: there each lies at the place
+    of its number.
     """
     places = {read.leaf.seq: read for read in known}
-    there = store.leaves_at(list(places)) if places else {}
-    lost = [fault for seq, read in places.items() if (fault := leaf_fault(read, there.get(seq)))]
     both = [*known, *fresh]
-    envelopes = store.envelope_digests([read.leaf.payload for read in both]) if both else {}
-    return lost + [fault for read in both if (fault := envelope_fault(read.leaf, envelopes.get(read.leaf.payload)))]
+    there, envelopes = store.held(list(places), [read.leaf.payload for read in both]) if both else ({}, {})
+    lost = [fault for seq, read in places.items() if (fault := leaf_fault(read, there.get(seq)))]
+    return lost + envelope_faults(both, envelopes, claimed)
+
+
+def envelope_faults(
+    known: Sequence[StoredLeaf], found: Mapping[str, Digest], claimed: Collection[Digest]
+) -> list[Fault]:
+    """Hold leaves to the digests of the envelopes that were found; those of `claimed` may be gone."""
+    faults = [envelope_fault(read.leaf, found.get(read.leaf.payload)) for read in known]
+    gone = {read.leaf.seq for read in known if read.leaf.payload in claimed}
+    return [fault for fault in faults if fault is not None and not (fault.kind == "hole" and fault.seq in gone)]
 
 
 def envelope_fault(leaf: Leaf, found: Digest | None) -> Fault | None:

@@ -15,6 +15,7 @@ from aims_mlops.evidence import merkle
 from aims_mlops.evidence.checkpoint import SignedCheckpoint
 from aims_mlops.evidence.merkle import Tree
 from aims_mlops.evidence.tiles import HEIGHT, WIDTH, full_tiles
+from aims_mlops.evidence.tombstone import Erasure
 
 STORE, OUTSIDE = "store", "outside"
 """Where checkpoints are kept; a file that somebody brings goes by its name."""
@@ -48,6 +49,8 @@ class LogVerification:
     checkpoints: tuple[CheckpointRow, ...]
     quorum: int
     troubles: tuple[Trouble, ...]
+    erased: tuple[Erasure, ...] = ()
+    """Leaves whose statements were erased lawfully: the tree has them, and nothing of it changed."""
 
     @property
     def witnessed(self) -> int:
@@ -106,6 +109,7 @@ def verify_checkpoints(services: Services, brought: Mapping[str, bytes] | None =
         checkpoints=rows,
         quorum=who.quorum,
         troubles=(*troubles, *bad, *broken, *_tiles(services, tree)),
+        erased=tuple(item for _, item in sorted(walked.erased.items())),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from aims_mlops.api.anchoring import anchors_of
 from aims_mlops.api.known_log import KnownLog
-from aims_mlops.errors import AimsError, ExitCode, UsageError
+from aims_mlops.errors import AimsError, ExitCode, SigningError, UsageError
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.record import ANYBODY, Trust
@@ -89,6 +89,24 @@ class Services:
                 rules[kind] = rules[like]
         anchors = anchors_of(self) if anchored else ()
         return Trust({**default, **policy.trust, ANYBODY: anybody}, keys, rules, anchors)
+
+
+def trust_of(services: Services, *, anchored: bool = True) -> Trust:
+    """Return the trust of the whole project: aims.yaml has one, and every system's policy carries it."""
+    systems = services.project.systems
+    return services.trust(systems[0].policy, anchored=anchored) if systems else Trust({}, {})
+
+
+def trusted_signer(services: Services, kind: str) -> Signer:
+    """Return the signer; raise `SigningError` where nobody would believe a statement of this kind by them."""
+    signer, trusted = services.signer(), trust_of(services).by_kind.get(kind, {})
+    if signer.key_id in trusted:
+        return signer
+    names = ", ".join(dict.fromkeys(trusted.values())) or "nobody"
+    raise SigningError(
+        f"{signer.person} may not sign a {kind}: {services.project.path.name} trusts {names} for it",
+        hint=f"sign as one of them (--as, AIMS_SIGNER), or name {signer.person} under trust: {kind} in aims.yaml",
+    )
 
 
 class Unclaimed(AimsError):

@@ -10,6 +10,7 @@ from aims_mlops.api.promoting import judged_version
 from aims_mlops.api.services import Services
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.record import EvidenceView, Record
+from aims_mlops.evidence.tombstone import erased_words
 from aims_mlops.evidence.waivers import Ground, Waiver, waivers
 from aims_mlops.gate import Question, decide
 from aims_mlops.model.decision import Decision
@@ -50,6 +51,7 @@ class Case:
             newest, stands = next(record for record in about if record.payload == found.evidence), ""
         else:
             stands = f"is {found.status.value} now"
+        kinds = ("check-result", *self.system.policy.apart("waiver"))
         return Ground(
             newest=newest,
             stands=stands,
@@ -63,6 +65,7 @@ class Case:
                 for record in self.view.records
                 if record.binds(self.subject) and record.statement.kind in self.system.policy.apart("waiver")
             ],
+            erased=erased_words(self.view.erased, kinds, self.subject.digest),
         )
 
     def waiver(self, request: Digest, requirement: str) -> Waiver:

@@ -120,13 +120,17 @@ def append(store: SqlEvidenceStore, name: str) -> None:
 
 
 def test_places_and_envelopes_are_read_as_they_are_asked_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aims_mlops.adapters.sql_connections._ASKED", 2)
+    for module in ("sql_connections", "sql_store"):
+        monkeypatch.setattr(f"aims_mlops.adapters.{module}.ASKED", 2)
     store = filled(home)
     rows = list(store.leaves())
     payloads = [entry(str(number)).payload for number in range(5)]
 
     assert store.leaves_at([4, 0, 2, 9]) == {0: rows[0], 2: rows[2], 4: rows[4]}
     assert store.leaves_at([]) == {}
+    assert store.held([4, 0, 2, 9], payloads) == (store.leaves_at([0, 2, 4]), store.envelope_digests())
+    assert store.held([], payloads[:1]) == ({}, store.envelope_digests(payloads[:1]))
+    assert store.held([], []) == ({}, {})
     some = [*payloads[:3], Digest.of(b"never")]
     assert store.envelope_digests(some) == {p: Digest.of(entry(str(n)).envelope) for n, p in enumerate(payloads[:3])}
     assert store.envelope_digests() == store.envelope_digests(payloads)
@@ -137,6 +141,7 @@ def test_a_store_that_was_never_made_has_no_places(home: Home) -> None:
     store = home.open()
     with store.reading():
         assert store.leaves_at([0]) == {}
+        assert store.held([0], [entry("0").payload]) == ({}, {})
         assert store.envelope_digests([entry("0").payload]) == {}
 
 

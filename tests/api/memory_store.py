@@ -81,6 +81,11 @@ class MemoryStore:
         self.read += len(found)
         return found
 
+    def held(
+        self, places: Collection[int], payloads: Collection[Digest]
+    ) -> tuple[Mapping[int, bytes], Mapping[str, Digest]]:
+        return self.leaves_at(places), self.envelope_digests(payloads)
+
     def _answer(self) -> None:
         if self.away:
             raise StoreError("the store does not answer")
