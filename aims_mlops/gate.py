@@ -26,13 +26,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from aims_mlops.evidence.newest import Sought, newest_of
 from aims_mlops.evidence.record import EvidenceView, Record
-from aims_mlops.evidence.tombstone import erased_words, newest_erased
+from aims_mlops.evidence.tombstone import erased_words
 from aims_mlops.evidence.waivers import Ground, applied
-from aims_mlops.model.builtin import claimed, empty_policy, known_actor, owned, person_of, shared
 from aims_mlops.model.decision import Actor, Decision, RequirementStatus
-from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
+from aims_mlops.model.ownership import ownership_problem, person_of
 from aims_mlops.model.policy import CheckSpec, Policy, RecordSpec
 from aims_mlops.model.register import Person, System
 from aims_mlops.model.subject import ModelVersion, Subject, Target
@@ -40,6 +40,9 @@ from aims_mlops.model.times import CLOCK_SKEW, duration_text
 
 _Judged = tuple[Status, str, str]
 """A status, the reason for it, and what to do next."""
+
+PROHIBITED = "prohibited"
+"""The risk class of what must not be put into service (EU AI Act, Art. 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ class _Look:
     def of_kind(self, kind: str) -> list[Record]:
         return [record for record in self.evidence.records if record.statement.kind == kind]
 
+    def sought(self, id_: str, kind: str, remedy: str) -> Sought:
+        question = self.question
+        return Sought(id_, kind, question.version, question.subject, remedy, question.files_changed)
+
     def apart(self, kind: str) -> list[Record]:
         """What was said of this version that the policy keeps apart from a kind of statement."""
         kinds = self.policy.apart(kind)
@@ -94,17 +101,16 @@ def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforce
     """Answer a question from evidence. The decision is not recorded here, and nothing is acted on."""
     system = question.claimants[0] if len(question.claimants) == 1 else None
     owner = None if system is None else person_of(question.people, system.owner)
-    found = [claimed(question.claimants, question.version.name)]
+    found = [_claimed(question)]
     if system is not None:
         look = _Look(question, evidence, system, now)
-        found += [owned(system, question.people), _integrity(question, evidence, now)]
-        if question.shared_with is not None:
-            found.append(shared(question.target, question.shared_with, model=question.version.name, system=system))
-        found += [known_actor(question.caller)] if system.policy.promotion.authenticated else []
+        found += [_owner(system, question.people), _integrity(question, evidence, now)]
+        found += [_shared(question, system)] if question.shared_with is not None else []
+        found += [_actor(question.caller)] if system.policy.promotion.authenticated else []
         found += [_check(spec, look) for spec in system.policy.checks]
         found += [_record(spec, look) for spec in system.policy.records]
         if not any(item.required for item in found if item.kind != "builtin"):
-            found.append(empty_policy(system))
+            found.append(_empty_policy(system))
     hole = any(fault.kind == "hole" for fault in evidence.faults)
     return Decision(
         version=question.version,
@@ -134,6 +140,57 @@ def _verdict(found: Sequence[RequirementStatus], *, hole: bool) -> Verdict:
     return Verdict.ALLOWED_BY_WAIVER if waived else Verdict.ALLOWED
 
 
+def _actor(caller: Actor | None) -> RequirementStatus:
+    if caller is not None and caller.authenticated:
+        return RequirementStatus("actor", "builtin", Status.PASSED, reason=f"{caller.name}, by {caller.via}")
+    return RequirementStatus(
+        "actor",
+        "builtin",
+        Status.MISSING,
+        reason="the policy wants to know who promotes, and nobody vouches for the caller",
+        hint="sign in: the server needs basic-auth or a trusted proxy for it (AIMS_AUTH, AIMS_TRUSTED_PROXY)",
+    )
+
+
+def _shared(question: Question, system: System) -> RequirementStatus:
+    other, target, model = question.shared_with, question.target, question.version.name
+    return RequirementStatus(
+        "target",
+        "builtin",
+        Status.FAILED,
+        reason=f"{target} is protected by system {other} too, and {model} belongs to {system.id}: "
+        "one system's checks say nothing about another's production",
+        hint=f"let one system alone protect {target.value} in aims.yaml",
+    )
+
+
+def _claimed(question: Question) -> RequirementStatus:
+    claimants, model = question.claimants, question.version.name
+    if len(claimants) == 1 and claimants[0].risk_class == PROHIBITED:
+        reason = f"system {claimants[0].id} has the risk class {PROHIBITED}: nothing of it may go live"
+        hint = "the class is under systems in aims.yaml; only a person can answer for another one"
+        return RequirementStatus("claimed", "builtin", Status.FAILED, reason=reason, hint=hint)
+    if len(claimants) == 1:
+        return RequirementStatus("claimed", "builtin", Status.PASSED, reason=f"system {claimants[0].id} claims it")
+    if claimants:
+        several = ", ".join(system.id for system in claimants)
+        reason = f"{len(claimants)} systems claim the model {model!r}: {several}"
+        hint = "let exactly one system in aims.yaml claim it under models:"
+    else:
+        reason = f"no system of the register claims the model {model!r}"
+        hint = f"add {model!r} to models: of a system in aims.yaml, under its named owner, then aims check"
+    return RequirementStatus("claimed", "builtin", Status.MISSING, reason=reason, hint=hint)
+
+
+def _owner(system: System, people: Iterable[Person]) -> RequirementStatus:
+    found = ownership_problem(system, people)
+    if found is not None:
+        role, problem = found
+        hint = f"name an active person as {role} of systems.{system.id} in aims.yaml"
+        return RequirementStatus("owner", "builtin", Status.MISSING, reason=problem, hint=hint)
+    return RequirementStatus("owner", "builtin", Status.PASSED, reason=f"{system.owner} owns it")
+
+
 def _integrity(question: Question, evidence: EvidenceView, now: datetime) -> RequirementStatus:
     def shut(status: Status, reason: str, hint: str) -> RequirementStatus:
         return RequirementStatus("integrity", "builtin", status, reason=reason, hint=hint)
@@ -159,60 +216,20 @@ def _some(items: Sequence[str]) -> str:
     return items[0] + (f" (and {len(items) - 1} more)" if len(items) > 1 else "")
 
 
-def _names_version(record: Record, version: ModelVersion) -> bool:
-    header = record.statement.header
-    return (header.model, header.version) == (version.name, version.version)
-
-
-def _newest(records: Sequence[Record], look: _Look, *, id_: str, kind: str, remedy: str) -> Record | RequirementStatus:
-    """Return the newest trusted statement bound to this version, or say what there is instead of one."""
-    question = look.question
-    bound = [record for record in records if record.binds(question.subject)]
-    # What would count but for a revoked key is not looked past: else a revocation could bring an older pass back.
-    heard = [record for record in bound if record.signer is not None or record.doubted]
-    last = _last(heard or bound) if bound else None
-    subject = None if question.subject is None else question.subject.digest
-    erased = newest_erased(look.evidence.erased, "check-result" if kind == "check" else kind, subject)
-    if erased is not None and heard and last is not None and erased.leaf.seq < last.seq:
-        erased = None
-    if heard and last is not None and not last.doubted and erased is None:
-        return last
-
-    def instead(status: Status, reason: str, evidence: Digest | None) -> RequirementStatus:
-        return RequirementStatus(id_, kind, status, evidence=evidence, reason=reason, hint=remedy)
-
-    if erased is not None or last is not None:
-        status, about = Status.UNTRUSTED, last if erased is None else erased.tombstone
-        reason = (last.why if last is not None else "") or "signed by a key that the policy does not trust for it"
-        if erased is not None:
-            status, reason = Status.MISSING, f"the newest {erased.kind} of these files was {erased.says}"
-        return instead(status, reason, None if about is None else about.payload)
-    near = [record for record in records if _names_version(record, question.version)]
-    if near and question.subject is None and not question.files_changed:
-        reason = "cannot be compared with the model: its files could not be read"
-        return instead(Status.ERROR, reason, _last(near).payload)
-    if near:
-        other = _last(near).statement
-        same_files = question.subject is not None and other.subject == question.subject.digest
-        what = "another registration of this name and number" if same_files else "other files"
-        reason = f"recorded for {what}: the model is not the one that was looked at"
-        return instead(Status.MISMATCHED, reason, _last(near).payload)
-    if look.evidence.faults:  # Whether it never was, or was lost or spoiled, can no longer be told.
-        changed = any(fault.kind != "hole" for fault in look.evidence.faults)
-        reason = f"no record for {question.version.label} is left in a log that is damaged (see integrity)"
-        damaged = instead(Status.UNTRUSTED if changed else Status.ERROR, reason, None)
-        return replace(damaged, hint=f"restore the store from its backup, then {remedy} if it is still missing")
-    return instead(Status.MISSING, f"no record for {question.version.label}", None)
-
-
-def _last(records: Iterable[Record]) -> Record:
-    return max(records, key=lambda record: record.seq)
+def _empty_policy(system: System) -> RequirementStatus:
+    return RequirementStatus(
+        "policy",
+        "builtin",
+        Status.MISSING,
+        reason=f"the policy of {system.id} requires no check and no record: an empty policy allows nothing",
+        hint=f"add a required check to systems.{system.id}.checks in aims.yaml",
+    )
 
 
 def _check(spec: CheckSpec, look: _Look) -> RequirementStatus:
     remedy = f"aims check {look.question.version.label}"
     about = [record for record in look.of_kind("check-result") if _part(record, "check", "id") == spec.id]
-    newest = _newest(about, look, id_=spec.id, kind="check", remedy=remedy)
+    newest = newest_of(about, look.sought(spec.id, "check", remedy), look.evidence)
     if isinstance(newest, RequirementStatus):
         return replace(newest, required=spec.required)
     objected = _does_not_count(newest, spec, look, remedy=remedy)
@@ -225,9 +242,8 @@ def _waived(found: RequirementStatus, newest: Record, about: Sequence[Record], l
     persons = [who.id for who in look.question.people if who.kind == "person" and who.active]
     results = [record for record in about if record.binds(look.question.subject)]
     erased = look.erased("check-result", *look.policy.apart("waiver"))
-    ground = Ground(
-        newest, "", results, persons, look.system.owner, look.now, erased, look.policy, look.apart("waiver")
-    )
+    ground = Ground(newest, "", results, persons, look.system.owner, look.now, look.policy, look.apart("waiver"))
+    ground = replace(ground, erased=erased)
     label, approvable = look.question.version.label, bool(look.policy.trusted("waiver"))
     return applied(found, look.of_kind("waiver"), ground, label=label, approvable=approvable)
 
@@ -288,7 +304,7 @@ def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
         if gone:
             reason = f"the {apart}, which the policy keeps apart from a record, was {gone}: nobody knows who signed it"
         return RequirementStatus(spec.id, "record", Status.UNTRUSTED, spec.required, reason=reason, hint=remedy)
-    newest = _newest(free, look, id_=spec.id, kind="record", remedy=remedy)
+    newest = newest_of(free, look.sought(spec.id, "record", remedy), look.evidence)
     if isinstance(newest, RequirementStatus):
         return replace(newest, required=spec.required)
     judged = _approves(newest, spec, look, remedy) or _several(free, spec, look, remedy)
@@ -308,11 +324,14 @@ def _approves(record: Record, spec: RecordSpec, look: _Look, remedy: str) -> _Ju
 
 def _several(about: Sequence[Record], spec: RecordSpec, look: _Look, remedy: str) -> _Judged | None:
     """Say how many people are missing whose last word approves; None where it is as many as the policy demands."""
+    erased = look.sought(spec.id, "record", remedy).erased(look.evidence)
     last: dict[str, Record] = {}
     for record in sorted(about, key=lambda record: record.seq):
-        if record.binds(look.question.subject):
-            last |= dict.fromkeys(record.keys.values() or [record.signer or ""], record)
-    people = [person for person, record in last.items() if person and _approves(record, spec, look, remedy) is None]
+        # What was erased may have been anybody's last word, and what is doubted is somebody's.
+        if record.binds(look.question.subject) and (erased is None or erased.leaf.seq < record.seq):
+            last |= dict.fromkeys(record.people, record)
+    approving = {person: record for person, record in last.items() if _approves(record, spec, look, remedy) is None}
+    people = [person for person, record in approving.items() if person in (*record.keys.values(), record.signer)]
     if look.policy.enough("record", people):
         return None
     reason = f"{len(people)} of {look.policy.demanded('record')} people signed it so far: {', '.join(people)}"

@@ -138,8 +138,7 @@ def place_of(record: Record) -> Hashable:
     if id_ is None:
         return record.payload
     identity = header.registry_id, header.workspace, header.model, header.version, header.version_created_at
-    # Each who signed counts: whoever measured may not approve a waiver, though another signed with him.
-    return statement.kind, id_, statement.subject, identity, record.signer, record.all_keys
+    return statement.kind, id_, statement.subject, identity, record.signer, record.people
 
 
 def _id(record: Record) -> str | None:

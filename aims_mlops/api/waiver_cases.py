@@ -59,13 +59,13 @@ class Case:
             persons=persons(self.project),
             owner=self.system.owner,
             now=self.decision.decided_at,
+            erased=erased_words(self.view.erased, kinds, self.subject.digest),
             policy=self.system.policy,
             barred=[
                 record
                 for record in self.view.records
                 if record.binds(self.subject) and record.statement.kind in self.system.policy.apart("waiver")
             ],
-            erased=erased_words(self.view.erased, kinds, self.subject.digest),
         )
 
     def waiver(self, request: Digest, requirement: str) -> Waiver:

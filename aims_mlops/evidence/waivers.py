@@ -60,13 +60,13 @@ class Ground:
     """The active people of the register who are persons."""
     owner: str
     now: datetime
-    erased: str = ""
-    """How a result of these files was erased; empty where none was. Who signed it may not have approved, and it may
-    have shown something else: nobody can tell any more."""
     policy: Policy | None = None
     """How many people have to approve; None is one."""
     barred: Sequence[Record] = ()
     """What else was signed of this version by people who therefore may not approve."""
+    erased: str = ""
+    """How a result of these files was erased; empty where none was. Who signed it may not have approved, and it may
+    have shown something else: nobody can tell any more."""
 
     def enough(self, people: Collection[str]) -> bool:
         """Whether as many people approved as the policy demands."""
