@@ -28,7 +28,7 @@ from typing import Any
 
 from aims_mlops.evidence.newest import Sought, newest_of
 from aims_mlops.evidence.record import EvidenceView, Record
-from aims_mlops.evidence.tombstone import newest_erased
+from aims_mlops.evidence.tombstone import erased_words
 from aims_mlops.evidence.waivers import Ground, applied
 from aims_mlops.model.decision import Actor, Decision, RequirementStatus
 from aims_mlops.model.outcome import Outcome, Status, Verdict
@@ -90,6 +90,11 @@ class _Look:
         kinds = self.policy.apart(kind)
         records = (record for record in self.evidence.records if record.statement.kind in kinds)
         return [record for record in records if record.binds(self.question.subject)]
+
+    def erased(self, *kinds: str) -> str:
+        """How the newest statement of these kinds about the files was erased; empty where none was."""
+        subject = self.question.subject
+        return erased_words(self.evidence.erased, kinds, None if subject is None else subject.digest)
 
 
 def decide(question: Question, evidence: EvidenceView, *, now: datetime, enforced_by: str = "client") -> Decision:
@@ -236,9 +241,9 @@ def _check(spec: CheckSpec, look: _Look) -> RequirementStatus:
 def _waived(found: RequirementStatus, newest: Record, about: Sequence[Record], look: _Look) -> RequirementStatus:
     persons = [who.id for who in look.question.people if who.kind == "person" and who.active]
     results = [record for record in about if record.binds(look.question.subject)]
-    erased = newest_erased(look.evidence.erased, "check-result", newest.statement.subject)
+    erased = look.erased("check-result", *look.policy.apart("waiver"))
     ground = Ground(newest, "", results, persons, look.system.owner, look.now, look.policy, look.apart("waiver"))
-    ground = replace(ground, erased="" if erased is None else erased.says)
+    ground = replace(ground, erased=erased)
     label, approvable = look.question.version.label, bool(look.policy.trusted("waiver"))
     return applied(found, look.of_kind("waiver"), ground, label=label, approvable=approvable)
 
@@ -292,9 +297,12 @@ def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
         return RequirementStatus(spec.id, "record", Status.MISSING, spec.required, reason=reason, hint=remedy)
     barred = {person for record in look.apart("record") for person in record.people}
     free = [record for record in about if not barred & set(record.people)]
-    if about and not free:
+    gone = look.erased(*look.policy.apart("record"))
+    if about and (gone or not free):
         apart = " and ".join(sorted(look.policy.apart("record")))
         reason = f"signed by {_signer(about[-1])}, who signed the {apart} too: the policy keeps it apart from a record"
+        if gone:
+            reason = f"the {apart}, which the policy keeps apart from a record, was {gone}: nobody knows who signed it"
         return RequirementStatus(spec.id, "record", Status.UNTRUSTED, spec.required, reason=reason, hint=remedy)
     newest = newest_of(free, look.sought(spec.id, "record", remedy), look.evidence)
     if isinstance(newest, RequirementStatus):

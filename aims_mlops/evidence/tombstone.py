@@ -112,6 +112,13 @@ def erasure(leaf: Leaf, said: Record, *, registry_id: str) -> Erasure | None:
     return Erasure(leaf, said) if explains else None
 
 
+def erased_words(erased: Iterable[Erasure], kinds: Iterable[str], subject: Digest | None) -> str:
+    """Return how the newest statement of these kinds about some files was erased; empty where none was."""
+    everything = tuple(erased)
+    found = [item for kind in kinds if (item := newest_erased(everything, kind, subject)) is not None]
+    return max(found, key=lambda item: item.leaf.seq).says if found else ""
+
+
 def newest_erased(erased: Iterable[Erasure], kind: str, subject: Digest | None) -> Erasure | None:
     """Return the newest erased statement of a kind about some files; None where none was erased."""
     about = [item for item in erased if item.kind == kind and item.leaf.subject == subject]

@@ -10,6 +10,7 @@ from aims_mlops import api
 from aims_mlops.model.outcome import Outcome
 from aims_mlops.model.report import CheckReport
 from aims_mlops.model.subject import ModelRef, Target
+from aims_mlops.model.trust import Revocation, Term
 from tests.api.world import World
 from tests.builders import CHAMPION, check_spec
 
@@ -91,3 +92,25 @@ def test_a_log_that_does_not_hold_says_no_champion(promoted: World) -> None:
     result = challenger(promoted, 0.95)["parity"]
     assert result.outcome is Outcome.ERROR
     assert "the log does not hold: the statement of leaf" in result.reason
+
+
+def test_a_champion_by_a_key_that_was_revoked_since_is_not_looked_past_to_a_lower_one(world: World) -> None:
+    both = ("pipeline", "officer")
+    world.put_policy(world.trusting(check_result=both, gate_decision=both, promotion=both))
+    for version, files in (("4", b"another manifest"), ("5", b"a third manifest")):
+        world.registry.add("income", version, files)
+    world.value = 0.5
+    api.check(world.services, FIRST)
+    api.promote(world.services, FIRST, CHAMPION, reason="first release")
+    world.person, world.value = "officer", 0.9
+    api.check(world.services, SECOND)
+    api.promote(world.services, SECOND, CHAMPION, reason="second release")
+    world.person, world.value = "pipeline", 0.6
+    third = ModelRef("income", version="5")
+    assert api.check(world.services, third)["parity"].reason == "champion income/4 had 0.9"
+
+    world.terms = {"officer": Term(revoked=Revocation(world.now, "compromised"))}
+
+    result = api.check(world.services, third)["parity"]
+    assert result.outcome is Outcome.ERROR
+    assert "the last promotion to champion was income/4, but no result that is trusted today" in result.reason

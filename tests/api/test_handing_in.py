@@ -20,6 +20,7 @@ from aims_mlops.evidence.log import StoredLeaf
 from aims_mlops.evidence.statement import KINDS, Header, Statement
 from aims_mlops.evidence.waiver_body import Refused
 from aims_mlops.model.digest import Digest
+from aims_mlops.model.trust import Revocation, Term
 from tests.api.world import World
 from tests.builders import (
     CREATED,
@@ -39,6 +40,7 @@ from tests.builders import (
 )
 
 SERVER = "claims-the-server"
+HOUR = timedelta(hours=1)
 
 
 def intake(world: World, **changes: Any) -> Intake:
@@ -123,7 +125,7 @@ def test_no_other_kind_is_taken_from_a_client(kind: str, world: World) -> None:
     error = refusal(world, signed(of_kind(kind, **now(world))))
     assert (error.code, str(error)) == ("not-for-clients", f"a {kind} is not taken from a client")
     assert error.hint == (
-        "clients hand in check-result, record, waiver, gate-decision, bypass-finding, policy, intent; "
+        "clients hand in check-result, record, waiver, gate-decision, bypass-finding, policy, intent, key-event; "
         "promote through the registry, and the server records it"
     )
 
@@ -186,6 +188,45 @@ def test_a_result_that_nobody_trusted_signed_is_refused_and_says_who_is(world: W
     assert error.hint == (
         "sign as one of them (--as, AIMS_SIGNER), or apply an aims.yaml that names the signer under trust: check-result"
     )
+
+
+@pytest.mark.parametrize(
+    ("term", "said"),
+    [
+        (Term(end=NOW - HOUR), "and the key ended at 2026-11-21T19:31:34.123Z"),
+        (Term(start=NOW + HOUR), "and the key is valid from 2026-11-21T21:31:34.123Z on"),
+        (Term(revoked=Revocation(NOW - HOUR, "superseded")), "and the key was revoked at 2026-11-21T19:31:34.123Z"),
+        (Term(revoked=Revocation(NOW + HOUR, "compromised")), "no outside anchor before the key was revoked"),
+    ],
+)
+def test_a_key_that_is_not_in_force_hands_nothing_in(term: Term, said: str, world: World) -> None:
+    services = world.services
+    someone = [replace(one, keys=tuple(replace(k, term=term) for k in one.keys)) for one in services.project.people]
+    services = replace(services, project=replace(services.project, people=tuple(someone)))
+    with pytest.raises(NotAccepted, match="the signature of pipeline does not count: ") as caught:
+        hand_in(intake(world, services=lambda: services), signed(told(world)).to_bytes())
+
+    assert caught.value.code == "untrusted"
+    assert said in str(caught.value)
+    assert caught.value.hint == "sign with a key that is in force, and with a clock that is right: aims keys trust"
+    assert not list(world.store.leaves())
+
+
+def test_a_statement_signed_before_it_was_measured_is_refused(world: World) -> None:
+    error = refusal(world, signed(told(world, signed_at=world.now - timedelta(minutes=6))))
+
+    assert str(error) == "the signature of pipeline does not count: signed before it was measured"
+
+
+def test_a_key_event_is_taken_from_whom_the_policy_trusts_for_it(world: World) -> None:
+    world.put_policy(world.trusting(key_event=["officer"]))
+    body = {"act": "revoke", "person": "pipeline", "key": "sha256:" + "0" * 64, "reason": "lost"}
+    nothing = {"model": None, "version": None, "version_created_at": None, "system": None, "policy_digest": None}
+    assert refusal(world, signed(of_kind("key-event", body, **now(world, **nothing)), "owner")).code == "untrusted"
+
+    hand_in(intake(world), signed(of_kind("key-event", body, **now(world, **nothing)), "officer").to_bytes())
+
+    assert len(list(world.store.leaves())) == 1
 
 
 def test_an_envelope_whose_payload_was_changed_is_refused(world: World) -> None:

@@ -16,6 +16,7 @@ from aims_mlops.model.bypass import Word
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import Promotion
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target
+from aims_mlops.model.trust import Revocation, Term
 from tests.api.world import FakeRegistry, World
 from tests.builders import CHAMPION, CREATED, check_spec, policy, system
 
@@ -556,3 +557,20 @@ def test_an_alias_of_a_copy_is_looked_up_under_the_copy(live: World) -> None:
     assert sorted(words(report)) == ["stray", "superseded"]
     assert holders(live, CHAMPION) == ["income/3", "prod.income/1"]
     assert words(api.watch(live.services)) == ["stray"]
+
+
+def test_what_was_taken_away_stays_so_though_the_key_that_did_it_was_revoked_since(live: World) -> None:
+    both = ("pipeline", "officer")
+    live.put_policy(live.trusting(gate_decision=both, promotion=both))
+    promote(live, "income/3")
+    live.person = "officer"
+    with api_removal(live):
+        registry(live).remove(live.registry.held["income/3"][0], CHAMPION)
+    live.person = "pipeline"
+    live.terms = {"officer": Term(revoked=Revocation(live.now, "compromised"))}
+    by_alias(live)
+
+    report = api.watch(live.services, enforce=True)
+
+    assert [found.done for found in report.findings] == ["taken away from income/4"]
+    assert holders(live, CHAMPION) == []

@@ -16,8 +16,9 @@ from aims_mlops.api import Services
 from aims_mlops.errors import RegistryError
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import DatasetSpec, Policy
-from aims_mlops.model.register import Project, System
+from aims_mlops.model.register import Person, Project, System
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target
+from aims_mlops.model.trust import Term
 from aims_mlops.plugin import CheckContext, CheckOptions, Dataset, Finding, Measure, Outcome, Predictor
 from aims_mlops.ports import Snapshot, Standing
 from tests.builders import CREATED, NOW, check_spec, key, policy, project, system
@@ -133,6 +134,8 @@ class World:
     attached: Mapping[str, object] = field(default_factory=dict)
     registry: FakeRegistry = field(default_factory=FakeRegistry)
     now: datetime = NOW
+    terms: dict[str, Term] = field(default_factory=dict)
+    """When the keys of some people may sign, as aims.yaml says by now."""
 
     def __post_init__(self) -> None:
         self.store: SqlEvidenceStore = open_store("sqlite:///aims.db", root=self.folder, clock=lambda: self.now)
@@ -144,7 +147,12 @@ class World:
 
     @property
     def project(self) -> Project:
-        return project(*self.systems, path=self.folder / "aims.yaml")
+        made = project(*self.systems, path=self.folder / "aims.yaml")
+        return replace(made, people=tuple(self._with_term(person) for person in made.people))
+
+    def _with_term(self, person: Person) -> Person:
+        term = self.terms.get(person.id, Term())
+        return replace(person, keys=tuple(replace(item, term=term) for item in person.keys))
 
     @property
     def services(self) -> Services:

@@ -74,7 +74,7 @@ def test_a_compromised_key_is_told_everywhere_and_signs_no_more(project: Loans) 
         "next: aims keys rotate pipeline; aims keys trust shows which keys are in force",
     )
     project.edit("gate-decision: [pipeline]", "gate-decision: [risk-officer]")
-    project.aims("--as", "risk-officer", "gate", "loan/1", "--to", "champion", expect=4).says("drift untrusted")
+    project.aims("--as", "risk-officer", "gate", "loan/1", "--to", "champion", expect=4).says("! untrusted drift check")
     project.aims("keys", "trust", expect=0).says(f"was revoked on {today} (compromised)")
     project.aims(*REVOKE, "lost", "--at", today, expect=5).says("pipeline is revoked already")
 

@@ -11,6 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aims_mlops.evidence.anchors import Anchor
+from aims_mlops.evidence.log import Leaf
+from aims_mlops.evidence.record import Record
+from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.evidence.tombstone import Erasure
 from aims_mlops.gate import decide
 from aims_mlops.model.decision import Decision, RequirementStatus
 from aims_mlops.model.outcome import Status
@@ -19,6 +23,8 @@ from aims_mlops.model.register import Person
 from aims_mlops.model.times import to_text
 from aims_mlops.model.trust import REASONS, Revocation, Rule, Term
 from tests.builders import (
+    DATA,
+    MODEL_FILES,
     NOW,
     Entry,
     entry,
@@ -27,14 +33,17 @@ from tests.builders import (
     human,
     key,
     log,
+    other,
     people,
     person,
     policy,
     question,
+    record,
     record_spec,
     result,
     system,
     trust,
+    view,
     waiver_answer,
     waiver_request,
 )
@@ -58,8 +67,8 @@ def everyone(**terms: Term) -> tuple[Person, ...]:
 def asked(*entries: Entry, policy_: Policy = REVIEWED, anchors: tuple[Anchor, ...] = (), **terms: Term) -> Decision:
     second = {**policy_.trust["check-result"], key("pipeline-2").public.id: "pipeline"}
     policy_ = replace(policy_, trust={**policy_.trust, "check-result": second})
-    view = log(*entries).view(trust(policy_, everyone(**terms), anchors))
-    return decide(question(system(policy_), people=everyone(**terms)), view, now=NOW)
+    seen_ = log(*entries).view(trust(policy_, everyone(**terms), anchors))
+    return decide(question(system(policy_), people=everyone(**terms)), seen_, now=NOW)
 
 
 def gone(at: datetime, reason: str = "compromised") -> Term:
@@ -251,6 +260,31 @@ def test_who_measured_does_not_review_where_the_two_are_kept_apart() -> None:
         "signed by colleague, who signed the check-result too: the policy keeps it apart from a record",
     )
     assert asked(PASSED, measured, REVIEW, entry(human(nonce="2"), "officer"), policy_=apart).allowed
+
+
+def test_what_was_erased_may_have_been_signed_by_whom_the_policy_keeps_apart() -> None:
+    apart = replace(REVIEWED, separate=(frozenset({"check-result", "record"}), frozenset({"record", "waiver"})))
+    leaf = Leaf(0, DATA, predicate_type("check-result"), DATA, DATA, MODEL_FILES, to_text(CAPTURED))
+    tombstone = record(other("tombstone"), seq=1, signer="officer")
+
+    def judged(gone: Leaf, *records: Record) -> Decision:
+        seen = replace(view(*records), erased=(Erasure(gone, tombstone),))
+        return decide(question(system(apart)), seen, now=NOW)
+
+    passed, reviewed = record(result(), seq=2), record(human(), seq=3, signer="colleague")
+    item = found(judged(leaf, passed, reviewed), "peer-review")
+    assert item.status is Status.UNTRUSTED
+    assert "which the policy keeps apart from a record, was erased, tombstone #1" in item.reason
+    review = replace(leaf, type=predicate_type("record"))
+    assert found(judged(review, passed, reviewed), "peer-review").status is Status.PASSED
+
+    waiver = [record(ASKED, seq=4, signer="owner"), record(waiver_answer("approve", ASKED), seq=5, signer="officer")]
+    request = waiver[0]
+    approval = replace(waiver[1], statement=waiver_answer("approve", ASKED))
+    answered = replace(approval.statement, body={**approval.statement.body, "request": request.payload})
+    told = (record(FAILED, seq=2), request, replace(approval, statement=answered), reviewed)
+    assert found(decide(question(system(apart)), view(*told), now=NOW), "parity").status is Status.WAIVED
+    assert found(judged(review, *told), "parity").status is Status.FAILED
 
 
 def test_a_revoked_approver_s_key_closes_the_waiver_and_a_revoked_measurer_stays_one() -> None:
