@@ -16,6 +16,7 @@ from aims_mlops.api.known_log import KnownLog
 from aims_mlops.api.log_identity import identity
 from aims_mlops.api.log_proving import Proved, prove_logged
 from aims_mlops.api.log_verifying import LogVerification, verify_checkpoints
+from aims_mlops.api.packing import Pack, build_pack, pack_trust
 from aims_mlops.api.promoting import gate, promote, promotion
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
@@ -41,6 +42,7 @@ __all__ = [
     "LogVerification",
     "NotAccepted",
     "NotApplied",
+    "Pack",
     "Proved",
     "Replay",
     "ReplayReport",
@@ -58,6 +60,7 @@ __all__ = [
     "WatchReport",
     "apply",
     "approve_waiver",
+    "build_pack",
     "check",
     "checkpoint",
     "cosign_at",
@@ -71,6 +74,7 @@ __all__ = [
     "list_waivers",
     "manifest",
     "newest_statement",
+    "pack_trust",
     "pin_head",
     "promote",
     "promotion",
