@@ -25,7 +25,7 @@ from aims_mlops.errors import ExitCode, VerificationError
 from aims_mlops.evidence.completeness import astray, unfinished, unseen
 from aims_mlops.evidence.log import Leaf
 from aims_mlops.evidence.pack_checkpoints import Checkpoints, check_log
-from aims_mlops.evidence.pack_index import INDEX, PackIndex, manifest_file, open_index, policy_file
+from aims_mlops.evidence.pack_index import INDEX, PackIndex, manifest_file, open_index, policy_file, signer_of
 from aims_mlops.evidence.pack_reading import PackReading, PackTrouble, read_files, read_leaves, read_statements
 from aims_mlops.evidence.pack_trust import PackTrust
 from aims_mlops.evidence.record import Record
@@ -49,7 +49,8 @@ class PackReport:
     header: Header | None
     digest: Digest | None
     """Of the index's statement: the name of this very pack."""
-    signed_by: tuple[str, ...]
+    signed_by: str | None
+    """Who signed the index; None where it is nobody who is trusted for packs."""
     records: tuple[Record, ...]
     leaves: Mapping[int, Leaf]
     checkpoints: Checkpoints
@@ -103,12 +104,11 @@ def verify_pack(
         envelope, statement, index = open_index(read(INDEX))
     except VerificationError as error:
         troubles.append(PackTrouble("tampered", INDEX, str(error)))
-        return PackReport(None, None, None, (), (), {}, Checkpoints(), tuple(troubles), (), trust is not None)
+        return PackReport(None, None, None, None, (), {}, Checkpoints(), tuple(troubles), (), trust is not None)
     work = PackReading(index, trust, troubles)
-    signed: tuple[str, ...] = ()
+    signer = None if trust is None else signer_of(envelope, trust.trust)
     if trust is not None:
-        signed = trust.trust.signers("pack", envelope)
-        if not signed:
+        if signer is None:
             work.wrong("untrusted", INDEX, "not signed by anybody who is trusted for a pack")
         if statement.header.registry_id != trust.registry:
             what = f"of the registry {statement.header.registry_id[:40]}, not of {trust.registry}"
@@ -123,7 +123,7 @@ def verify_pack(
         index=index,
         header=statement.header,
         digest=envelope.payload_digest,
-        signed_by=signed,
+        signed_by=signer,
         records=tuple(work.records[seq] for seq in sorted(work.records)),
         leaves=work.leaves,
         checkpoints=seen,

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.record import Trust
 from aims_mlops.evidence.statement import Statement
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.times import from_text, to_text
@@ -161,9 +162,9 @@ class PackIndex:
 
 
 def open_index(content: bytes) -> tuple[Envelope, Statement, PackIndex]:
-    """Read the bytes of an index; raise `VerificationError`. Who signed it is **not** looked at."""
+    """Read the bytes of an index; raise `VerificationError`. Whether its signature holds is **not** looked at."""
     envelope = Envelope.from_bytes(content)
-    if envelope.to_bytes() != content:
+    if envelope.to_bytes() != content or len(envelope.signatures) != 1:
         raise VerificationError("index: the envelope is not in the form in which it was written: a byte was changed")
     statement = Statement.from_bytes(envelope.payload)
     if statement.kind != "pack" or statement.subject_name != SUBJECT:
@@ -174,6 +175,15 @@ def open_index(content: bytes) -> tuple[Envelope, Statement, PackIndex]:
     if statement.header.system != index.system:
         raise VerificationError("index: header and body name two systems")
     return envelope, statement, index
+
+
+def signer_of(envelope: Envelope, trust: Trust) -> str | None:
+    """Return who signed an index; None where it is nobody who is trusted for packs, or not with the key that it names.
+
+    Elsewhere the name of the key is a hint and may be anything. Here it would be bytes that nobody holds to anything.
+    """
+    keys = trust.signed("pack", envelope)
+    return next((person for key, person in keys.items() if str(key) == envelope.signatures[0].key_id), None)
 
 
 def is_name(name: str) -> bool:

@@ -20,8 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-# Signatures: ECDSA on P-256 (FIPS 186-5) and Ed25519 (RFC 8032). All that is computed with is public, so that no care
-# for time is taken. A point is a pair; None is the neutral element.
+# Signatures: P-256 (FIPS 186-5) and Ed25519 (RFC 8032). Points are pairs, None is the neutral one. Nothing is secret.
 
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -238,12 +237,11 @@ class Pack:
     def __init__(self, folder: Path, trust: Dict[str, Any]) -> None:
         self.folder, self.trust, self.witnessed = folder, trust, 0
         self.keys = {key["id"]: key for key in trust["keys"]}
-        fields = {field for key in trust["keys"] for field in key}
         known = ["aims.trust/1", "keys", "kinds", "log", "registry", "schema"]
         refuse([trust["schema"], *sorted(trust)] != known, "a form that this program does not know")
-        refuse(fields - {"algorithm", "id", "person", "spki"}, "a key has fields that this program does not know")
-        wrong = any(key["id"] != sha256(base64.b64decode(key["spki"])) for key in trust["keys"])
-        refuse(wrong, "a key under another's id")
+        for key in trust["keys"]:
+            refuse(set(key) - {"algorithm", "id", "person", "spki"}, "a key has fields that this program does not know")
+            refuse(key["id"] != sha256(base64.b64decode(key["spki"])), "a key under another's id")
         self.found: List[Tuple[str, str, str]] = []
         self.index: Dict[str, Any] = {}
         self.files: Dict[str, bytes] = {}
@@ -266,6 +264,9 @@ class Pack:
         refuse(types != ["https://in-toto.io/Statement/v1", "urn:aims-mlops:%s:v1" % kind], "another kind")
         asks = kind == "waiver" and statement["predicate"].get("act") != "approve"
         trusted = [self.keys[id_] for id_ in self.trust["kinds"].get("anybody" if asks else kind, [])]
+        named = [item.get("keyid") for item in read_json(envelope)["signatures"]]
+        if kind == "pack":  # of any other envelope the key's name is a hint; here it has to be right
+            trusted = [key for key in trusted if [key["id"]] == named]
         message = b"DSSEv1 %d %s %d %s" % (len(TYPE), TYPE, len(payload), payload)
         signed = any(verifies(key, signature, message) for signature in signatures for key in trusted)
         refuse(not signed, "not signed by anybody who is trusted for it")

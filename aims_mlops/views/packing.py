@@ -69,7 +69,7 @@ def report_wire(found: PackReport, place: str) -> dict[str, Any]:
         "from": None if index is None else to_text(index.start),
         "to": None if index is None else to_text(index.end),
         "digest": found.digest,
-        "signed_by": list(found.signed_by),
+        "signed_by": found.signed_by,
         "statements": len(found.records),
         "leaves": len(found.leaves),
         "files": 0 if index is None else len(index.files) + 1,
