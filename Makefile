@@ -34,8 +34,9 @@ demo: $(STAMP) ## the main job: a real MLflow server, an unfair model denied, a 
 test: $(STAMP) ## run the tests
 	@$(PYTEST) -q -n auto --dist loadgroup
 
-bench: $(STAMP) ## what a promotion costs; with PostgreSQL where AIMS_TEST_POSTGRES names a server
+bench: $(STAMP) ## what a promotion and a pack cost; with PostgreSQL where AIMS_TEST_POSTGRES names a server
 	@$(BIN)/python benchmarks/promotion.py
+	@PYTHONPATH=. $(BIN)/python benchmarks/packs.py
 
 SECONDS ?= 20
 fuzz: $(STAMP) ## attack every parser of foreign bytes, for 20 seconds or SECONDS=60
