@@ -23,6 +23,7 @@ from aims_mlops.api.register import SystemEntry, system, systems
 from aims_mlops.api.replaying import Replay, ReplayReport, replay
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
+from aims_mlops.api.showing_then import Stood, SystemThen, system_then
 from aims_mlops.api.waiver_list import list_waivers
 from aims_mlops.api.waiving import WaiverRefused, approve_waiver, request_waiver, revoke_waiver
 from aims_mlops.api.watching import WatchReport, watch
@@ -50,8 +51,10 @@ __all__ = [
     "Server",
     "ServerGatekeeper",
     "Services",
+    "Stood",
     "SystemCoverage",
     "SystemEntry",
+    "SystemThen",
     "Trouble",
     "Unclaimed",
     "Verification",
@@ -87,6 +90,7 @@ __all__ = [
     "revoke_waiver",
     "show",
     "system",
+    "system_then",
     "systems",
     "verified_copy",
     "verify",

@@ -46,7 +46,7 @@ def choose(services: Services, system: System, start: datetime, end: datetime, t
     """Choose by the four rules. Raises `VerificationError` or `CannotDecide` where the log does not hold."""
     walked = walk_log(services, whole=True)
     for fault in walked.faults:
-        _refuse(fault)
+        refuse_fault(fault)
     told = [record for record in _opened(services, walked) if record.captured_at < end]
     own = [record for record in told if belongs(record.statement, system)]
     period = [record for record in own if record.captured_at >= start]
@@ -101,10 +101,11 @@ def _opened(services: Services, walked: KnownWalk) -> Iterator[Record]:
 
 def _open(services: Services, read: StoredLeaf, trust: Trust) -> Record:
     opened = services.log.opened.open(read, trust)
-    return _refuse(opened) if isinstance(opened, Fault) else opened
+    return refuse_fault(opened) if isinstance(opened, Fault) else opened
 
 
-def _refuse(fault: Fault) -> NoReturn:
+def refuse_fault(fault: Fault) -> NoReturn:
+    """Raise `CannotDecide` for a hole in the log, `VerificationError` for anything else that does not hold."""
     if fault.kind == "hole":
         raise CannotDecide(f"the log has a hole: {fault.what}", hint=_LOOK)
     raise VerificationError(f"the log does not hold: {fault.what}", hint=_LOOK)

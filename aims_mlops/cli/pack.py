@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
-from aims_mlops.cli.options import Settings, answer, output_options
+from aims_mlops.cli.options import Settings, answer, moment, output_options
 from aims_mlops.errors import UsageError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -21,16 +20,6 @@ _trust = click.option(
 @click.group("pack")
 def pack_group() -> None:
     """Evidence for an auditor: a folder that verifies offline, without this software."""
-
-
-def moment(text: str, *, after: bool = False) -> datetime:
-    """Read a day or a time in UTC; with `after`, of a day the moment when it is over. Raises `UsageError`."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no date", hint="2026-11-21, or 2026-11-21T20:31:34Z") from error
-    found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return found + timedelta(days=1) if after and len(text) <= len("2026-11-21") else found
 
 
 @pack_group.command("build")
