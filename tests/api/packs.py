@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +14,41 @@ from aims_mlops.api import Pack
 from aims_mlops.evidence.pack import PackReport, verify_pack
 from aims_mlops.evidence.pack_trust import PackTrust
 from tests.api.logs import LogWorld
+from tests.api.test_waiving import REF, Limping
+from tests.builders import CHAMPION, policy, system
 
 PROGRAMS = Path(api.__file__).parents[1] / "pack_files"
 """The verifiers as this version ships them."""
+
+
+def everything(folder: Path) -> tuple[LogWorld, int]:
+    """A log with each kind of statement that this version writes, and one of another system; return its place."""
+    other = system(replace(policy(), system="credit"), id="credit", models=("credit",))
+    world = LogWorld(folder, systems=(system(), other))
+    audit = world.department("audit")
+    world.checks = {"fairness": Limping}
+    api.check(world.services, REF)  # intent and result
+    world.person = "owner"
+    asked = api.request_waiver(
+        world.services, REF, "parity", reason="it is mended", expires_at=world.now + timedelta(days=9)
+    )
+    world.person = "officer"
+    api.approve_waiver(world.services, asked.record.payload.short, reason="seen")
+    world.person = "pipeline"
+    api.promote(world.services, REF, CHAMPION, reason="release")
+    world.person = "owner"
+    replayed = {"record": "aims:replay", "sample": {}, "cameOut": True}
+    world.say("record", replayed)
+    world.person = "pipeline"
+    world.say("bypass-finding", {"word": "unproved", "to": {"alias": "champion"}, "finding": "f"})
+    world.registry.add("credit", "1", b"the other system's model")
+    world.systems = world.systems[::-1]
+    place = len(list(world.store.leaves()))
+    world.say("check-result", {"outcome": "passed"}, model="credit", version="1")
+    world.systems = world.systems[::-1]
+    world.checkpoint()
+    api.cosign_at(world.services, audit)
+    return world, place
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from aims_mlops.evidence.pack_compare import compare_packs
 from aims_mlops.evidence.pack_index import INDEX, FileEntry, PackIndex
 from aims_mlops.evidence.pack_trust import PackTrust
 from tests.api.logs import LogWorld
-from tests.api.packs import PROGRAMS, Said, by_python, by_shell, packed, period, run, verified, written
-from tests.api.test_waiving import REF, Limping
+from tests.api.packs import PROGRAMS, Said, by_python, by_shell, everything, packed, period, run, verified, written
+from tests.api.test_waiving import REF
 from tests.builders import CHAMPION, policy, system
 
 
@@ -337,36 +337,6 @@ def test_a_period_has_its_own_statements_and_those_they_rest_on(tmp_path: Path) 
     world.say("record", {"record": "peer-review", "outcome": "failed"})  # after it
     made = api.build_pack(world.services, "income", start, end + timedelta(seconds=1))
     assert (made.index.period, made.index.before, made.index.others) == ((2,), (0,), ())
-
-
-def everything(folder: Path) -> tuple[LogWorld, int]:
-    """A log with each kind of statement that this version writes, and one of another system; return its place."""
-    other = system(replace(policy(), system="credit"), id="credit", models=("credit",))
-    world = LogWorld(folder, systems=(system(), other))
-    audit = world.department("audit")
-    world.checks = {"fairness": Limping}
-    api.check(world.services, REF)  # intent and result
-    world.person = "owner"
-    asked = api.request_waiver(
-        world.services, REF, "parity", reason="it is mended", expires_at=world.now + timedelta(days=9)
-    )
-    world.person = "officer"
-    api.approve_waiver(world.services, asked.record.payload.short, reason="seen")
-    world.person = "pipeline"
-    api.promote(world.services, REF, CHAMPION, reason="release")
-    world.person = "owner"
-    replayed = {"record": "aims:replay", "sample": {}, "cameOut": True}
-    world.say("record", replayed)
-    world.person = "pipeline"
-    world.say("bypass-finding", {"word": "unproved", "to": {"alias": "champion"}, "finding": "f"})
-    world.registry.add("credit", "1", b"the other system's model")
-    world.systems = world.systems[::-1]
-    place = len(list(world.store.leaves()))
-    world.say("check-result", {"outcome": "passed"}, model="credit", version="1")
-    world.systems = world.systems[::-1]
-    world.checkpoint()
-    api.cosign_at(world.services, audit)
-    return world, place
 
 
 def test_every_kind_of_statement_is_packed_and_another_systems_is_not(tmp_path: Path) -> None:

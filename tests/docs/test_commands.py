@@ -37,6 +37,7 @@ RUN_HERE = (
     HOW_TO / "write-a-check.md",
     HOW_TO / "see-what-was-never-checked.md",
     HOW_TO / "checkpoint-and-witness.md",
+    HOW_TO / "hand-an-auditor-a-pack.md",
     HOW_TO / "re-perform-a-check.md",
     ROOT / "docs" / "predicates" / "README.md",
 )
@@ -169,9 +170,11 @@ def test_a_requirement_is_waived_as_it_is_written(tutorial: Tutorial, tmp_path: 
     run_document(page, project, tmp_path / "out").hold()
 
 
-def test_a_log_is_signed_and_witnessed_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
-    page, project = HOW_TO / "checkpoint-and-witness.md", copied(tutorial, tmp_path)
-    (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
+@pytest.mark.parametrize("name", ["checkpoint-and-witness", "hand-an-auditor-a-pack"])
+def test_a_log_is_signed_and_packed_as_it_is_written(name: str, tutorial: Tutorial, tmp_path: Path) -> None:
+    needs_tools()
+    page, project = HOW_TO / f"{name}.md", copied(tutorial, tmp_path)
+    (shown,) = [block.text for block in blocks(HOW_TO / "checkpoint-and-witness.md") if block.language == "yaml"]
     people, _, log = shown.removeprefix("people:\n").partition("log:\n")
     file = project.folder / "aims.yaml"
     text = file.read_text().replace("people:\n", f"people:\n{people}", 1)
