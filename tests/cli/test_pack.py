@@ -58,7 +58,7 @@ def test_two_packs_are_compared(loans: Loans, tmp_path: Path) -> None:
     loans.aims("pack", "build", "loans", *PERIOD, "-o", str(new), expect=0)
     told = loans.aims("pack", "compare", str(old), str(new), "--trust", str(trust), expect=5)
     told.says(f"{EARLIER} leaves in both, 1 in the new alone, 0 in the old alone", "the log only grew between them")
-    # The other way round the "new" one lacks what was in the log when it was made? No: it was made before.
+    # The other way round nothing is left out either: the later statement was not there when the other pack was made.
     back = loans.aims("pack", "compare", str(new), str(old), "--trust", str(trust), "--format", "json", expect=5).json
     assert (back["added"], back["gone"], back["grew"], back["troubles"]) == ([], [EARLIER], True, [])
 
