@@ -34,8 +34,8 @@ demo: $(STAMP) ## the main job: a real MLflow server, an unfair model denied, a 
 test: $(STAMP) ## run the tests
 	@$(PYTEST) -q -n auto --dist loadgroup
 
-bench: $(STAMP) ## what log and promotion cost; with PostgreSQL where AIMS_TEST_POSTGRES names a server
-	@$(BIN)/python benchmarks/log.py; log=$$?; $(BIN)/python benchmarks/promotion.py && exit $$log
+bench: $(STAMP) ## what log, promotion and pack cost; with PostgreSQL where AIMS_TEST_POSTGRES names a server
+	@failed=0; for what in log promotion packs; do PYTHONPATH=. $(BIN)/python benchmarks/$$what.py || failed=1; done; exit $$failed
 
 SECONDS ?= 20
 fuzz: $(STAMP) ## attack every parser of foreign bytes, for 20 seconds or SECONDS=60

@@ -15,6 +15,8 @@ from aims_mlops.evidence.envelope import Envelope, verify_signature
 from aims_mlops.evidence.log import Walk
 from aims_mlops.evidence.log_proof import LogProof
 from aims_mlops.evidence.note import Note, VerifierKey
+from aims_mlops.evidence.pack_index import INDEX, PackIndex, signer_of
+from aims_mlops.evidence.pack_trust import PackTrust
 from aims_mlops.evidence.record import Record
 from aims_mlops.evidence.statement import Statement
 from aims_mlops.evidence.witnessing import Ruling, Seen, seen_from_bytes, seen_to_bytes
@@ -22,6 +24,7 @@ from aims_mlops.model.decision import Decision
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import PublicKey
 from fuzz.log_seeds import CHECKPOINTS, LOG_KEY, PROOF, WITNESS_KEY
+from fuzz.pack_seeds import FILES, PARTS, TRUST
 from fuzz.seeds import ENVELOPES, KEYS, LOG, NAMES, PAYLOADS, SIGNATURES, SIGNED_CONFIGURATIONS, YAML
 from tests.builders import MODEL_FILES, key
 
@@ -153,3 +156,24 @@ def nothing_stored(content: bytes, status: int) -> None:
     assert status < 500 or status == 503, f"the server answered {status}"
     if status == 201:
         assert Envelope.from_bytes(content).payload in PAYLOADS, "stored, and nobody signed it"
+
+
+def the_same_pack(content: bytes, _report: object) -> None:
+    """A pack is valid with the bytes that it was made of, and with no others."""
+    assert content in PARTS, "a pack that nobody made is valid"
+
+
+def one_index(content: bytes, opened: tuple[Envelope, Statement, PackIndex]) -> None:
+    """An index has one spelling, and a trusted signature only where its payload is the one that was signed."""
+    envelope, statement, index = opened
+    assert envelope.to_bytes() == content, "the same index, spelled in another way"
+    assert index.subject == statement.subject, "an index about other files than it lists"
+    assert content == FILES[INDEX] or signer_of(envelope, statement, TRUST.trust) is None, (
+        "an index that nobody signed is taken"
+    )
+
+
+def no_more_trust(_content: bytes, trust: PackTrust) -> None:
+    """What is read is written and read again as the same; a key is known by its own digest only."""
+    assert PackTrust.from_bytes(trust.to_bytes()).log_keys == trust.log_keys, "read again, it is another log"
+    assert all(key.id == id_ for id_, key in trust.trust.keys.items()), "a key under another's id"

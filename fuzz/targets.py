@@ -13,7 +13,7 @@ from aims_mlops import wiring
 from aims_mlops.api.evidence import says
 from aims_mlops.config import load_bundle
 from aims_mlops.config.keys import public_key
-from aims_mlops.errors import ConfigError, VerificationError
+from aims_mlops.errors import CannotDecide, ConfigError, ExitCode, VerificationError
 from aims_mlops.evidence import manifest, waiver_body, witnessing
 from aims_mlops.evidence.canonical import canonical, parse
 from aims_mlops.evidence.checkpoint import SignedCheckpoint, open_checkpoint
@@ -24,11 +24,14 @@ from aims_mlops.evidence.interop.slsa_vsa import as_verification_summary, is_jud
 from aims_mlops.evidence.log import Head, Leaf, walk
 from aims_mlops.evidence.log_proof import LogProof
 from aims_mlops.evidence.note import Note, VerifierKey
+from aims_mlops.evidence.pack import PackReport, verify_pack
+from aims_mlops.evidence.pack_index import INDEX, open_index
+from aims_mlops.evidence.pack_trust import PackTrust
 from aims_mlops.evidence.record import open_leaf
 from aims_mlops.evidence.statement import Statement
 from aims_mlops.model.decision import Decision
 from aims_mlops.model.digest import Digest
-from fuzz import log_seeds, oracles, seeds
+from fuzz import log_seeds, oracles, pack_seeds, seeds
 from fuzz.target import Target
 from tests.builders import REGISTRY, ask, record
 
@@ -73,6 +76,20 @@ def _proved(content: bytes) -> LogProof:
     proof = LogProof.from_bytes(content)
     proof.verify(log_seeds.PROVED, origin=log_seeds.ORIGIN, keys=[log_seeds.LOG_KEY])
     return proof
+
+
+def _pack(content: bytes) -> PackReport:
+    """Verify the released pack with these bytes in the place of the part that they are most like: by how they begin."""
+    place = next((name for name in sorted(pack_seeds.FILES) if _begins_alike(pack_seeds.FILES[name], content)), INDEX)
+    files = {**pack_seeds.FILES, place: content}
+    report = verify_pack(files, files.__getitem__, pack_seeds.TRUST)
+    if report.exit_code != ExitCode.OK:
+        raise VerificationError("not valid")
+    return report
+
+
+def _begins_alike(one: bytes, other: bytes) -> bool:
+    return one in pack_seeds.PARTS and one[:300] == other[:300]
 
 
 def _witnessed(content: bytes) -> witnessing.Ruling:
@@ -147,6 +164,11 @@ TARGETS: Sequence[Target] = (
     Target("note", log_seeds.NOTES, Note.from_bytes, hold=oracles.signed_as_written),
     Target("checkpoint", log_seeds.NOTES, _checkpoint, hold=oracles.signed_by_the_log),
     Target("proof", [log_seeds.PROOF.to_bytes()], _proved, hold=oracles.the_same_proof),
+    Target("pack", pack_seeds.PARTS, _pack, hold=oracles.the_same_pack),
+    Target("pack-index", [pack_seeds.FILES[INDEX]], open_index, hold=oracles.one_index, json=True),
+    Target(
+        "pack-trust", [pack_seeds.TRUST_FILE], PackTrust.from_bytes, (CannotDecide,), oracles.no_more_trust, json=True
+    ),
     Target("witness", log_seeds.REQUESTS, _witnessed, hold=oracles.one_history),
     Target("witness-state", [log_seeds.STATE], witnessing.seen_from_bytes, hold=oracles.remembered, json=True),
     Target(

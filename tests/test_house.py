@@ -113,6 +113,7 @@ def test_the_wheel_holds_exactly_the_three_packages(tmp_path: Path) -> None:
     for package in ("aims_mlops", "aims_mlops_checks", "aims_mlops_hooks"):
         assert f"{package}/py.typed" in names
     assert any(name.startswith("aims_mlops/views/templates/") for name in names)
+    assert {f"aims_mlops/pack_files/{name}" for name in ("README.txt", "verify.py", "verify.sh")} <= set(names)
 
 
 HEAVY = (

@@ -18,12 +18,14 @@ from aims_mlops.api.known_log import KnownLog
 from aims_mlops.api.log_identity import identity
 from aims_mlops.api.log_proving import Proved, prove_logged
 from aims_mlops.api.log_verifying import LogVerification, verify_checkpoints
+from aims_mlops.api.packing import Pack, build_pack, pack_trust
 from aims_mlops.api.promoting import gate, promote, promotion
 from aims_mlops.api.refusing import refuse
 from aims_mlops.api.register import SystemEntry, system, systems
 from aims_mlops.api.replaying import Replay, ReplayReport, replay
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
+from aims_mlops.api.showing_then import Stood, SystemThen, system_then
 from aims_mlops.api.stamping import Stamp, must_stamp, stamp_newest
 from aims_mlops.api.waiver_list import list_waivers
 from aims_mlops.api.waiving import WaiverRefused, approve_waiver, request_waiver, revoke_waiver
@@ -47,6 +49,7 @@ __all__ = [
     "LogVerification",
     "NotAccepted",
     "NotApplied",
+    "Pack",
     "Proved",
     "Replay",
     "ReplayReport",
@@ -55,8 +58,10 @@ __all__ = [
     "ServerGatekeeper",
     "Services",
     "Stamp",
+    "Stood",
     "SystemCoverage",
     "SystemEntry",
+    "SystemThen",
     "Trouble",
     "Unclaimed",
     "Verification",
@@ -66,6 +71,7 @@ __all__ = [
     "Why",
     "apply",
     "approve_waiver",
+    "build_pack",
     "check",
     "checkpoint",
     "cosign_at",
@@ -82,6 +88,7 @@ __all__ = [
     "manifest",
     "must_stamp",
     "newest_statement",
+    "pack_trust",
     "pasted",
     "pin_head",
     "promote",
@@ -96,6 +103,7 @@ __all__ = [
     "show",
     "stamp_newest",
     "system",
+    "system_then",
     "systems",
     "to_send",
     "verified_copy",

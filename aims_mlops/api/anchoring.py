@@ -8,7 +8,6 @@ out here and told by `aims log verify`: an anchor that is missing never opens an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,11 @@ from aims_mlops.api.log_identity import Identity, identity
 from aims_mlops.api.stamping import stamps
 from aims_mlops.errors import UsageError, VerificationError
 from aims_mlops.evidence import merkle
-from aims_mlops.evidence.anchors import Anchor
+from aims_mlops.evidence.anchors import Anchor, cosigned
 from aims_mlops.evidence.merkle import Tree
 
 if TYPE_CHECKING:  # what judges by anchors is there
     from aims_mlops.api.services import Services
-
-COSIGNATURE = "cosignature"
-"""The kind of an anchor that witnesses made: C2SP cosignature/v1 says when each of them saw a checkpoint."""
 
 TIMESTAMP = "timestamp"
 """The kind of an anchor that an RFC 3161 authority made: the root of a checkpoint existed then."""
@@ -82,13 +78,7 @@ def _anchor(content: bytes, who: Identity) -> tuple[Anchor, bytes] | None:
     """Read a checkpoint as an anchor; None where it is none. Its signatures are verified once in a process."""
     try:
         signed = who.open(content)
-        cosigned = signed.note.signed_by(who.witnesses)
-        # C2SP writes 0 where a cosignature has no time.
-        timed = {key: line.time for key, line in cosigned.items() if line.time}
-        times = {key.key.id: (datetime.fromtimestamp(time, UTC), key.name) for key, time in timed.items()}
-    except (VerificationError, ValueError, OverflowError, OSError):  # a time after the year 9999 among them
+        anchor = cosigned(signed, who.witnesses, who.quorum)
+    except VerificationError:
         return None
-    if len(times) < who.quorum:
-        return None
-    at, by = sorted(times.values())[who.quorum - 1]
-    return Anchor(COSIGNATURE, by, signed.size, at), signed.root
+    return None if anchor is None else (anchor, signed.root)

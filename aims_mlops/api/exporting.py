@@ -42,8 +42,8 @@ def export(services: Services, ref: ModelRef, folder: Path, *, forms: Iterable[s
         files |= _blob(services, policy, f"policy-{policy and policy.short}.json")
     for person in services.project.people:
         for key in person.keys:
-            files[f"keys/{person.id}-{key.id.short}.pub.pem"] = _pem(key)
-    files |= converted(services, version, records, files, forms, pem=_pem)
+            files[f"keys/{person.id}-{key.id.short}.pub.pem"] = pem(key)
+    files |= converted(services, version, records, files, forms, pem=pem)
     return [_write(folder / name, content) for name, content in files.items()]
 
 
@@ -69,7 +69,8 @@ def _blob(services: Services, digest: Digest | None, name: str) -> dict[str, byt
     return {} if content is None else {name: content}
 
 
-def _pem(key: PublicKey) -> bytes:
+def pem(key: PublicKey) -> bytes:
+    """Write a public key as OpenSSL reads it."""
     text = base64.b64encode(key.spki).decode()
     lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
     return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n".encode()

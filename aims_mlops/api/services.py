@@ -78,8 +78,9 @@ class Services:
     def trust(self, policy: Policy, *, anchored: bool = True) -> Trust:
         """Return who may sign what under a policy; `anchored`: with who outside saw the log, and when."""
         # A finding decides nothing: whoever may decide may also say that somebody went round the gate. Neither does an
-        # intent: whoever may measure may also say that he is about to.
+        # intent: whoever may measure may also say that he is about to. A pack shows what others signed.
         default = {
+            "pack": policy.trust.get("gate-decision", {}),
             "bypass-finding": policy.trust.get("gate-decision", {}),
             "intent": policy.trust.get("check-result", {}),
         }
@@ -155,12 +156,10 @@ def kept_policy(services: Services, model: str) -> Policy | None:
 
 def write(services: Services, said: Said, *, signer: Signer) -> Digest:
     """Sign a statement and append it to the log; return its digest. All that is recorded goes through here."""
-    statement = _statement(services, said)
-    payload = statement.to_bytes()
-    envelope = Envelope(payload, (Signature(signer.key_id, signer.sign(pae(payload))),)).to_bytes()
+    statement, envelope = sign(services, said, signer=signer)
     entry = Entry(
-        envelope,
-        Digest.of(payload),
+        envelope.to_bytes(),
+        envelope.payload_digest,
         predicate_type(said.kind),
         statement.subject,
         model=said.version.name,
@@ -169,6 +168,13 @@ def write(services: Services, said: Said, *, signer: Signer) -> Digest:
     )
     services.store.append(entry)
     return entry.payload
+
+
+def sign(services: Services, said: Said, *, signer: Signer) -> tuple[Statement, Envelope]:
+    """Make a statement and sign it; nothing is written down."""
+    statement = _statement(services, said)
+    payload = statement.to_bytes()
+    return statement, Envelope(payload, (Signature(signer.key_id, signer.sign(pae(payload))),))
 
 
 def _statement(services: Services, said: Said) -> Statement:

@@ -19,6 +19,7 @@ from aims_mlops.cli.gate import gate_command, promote_command
 from aims_mlops.cli.keys import keys_group
 from aims_mlops.cli.log import log_group
 from aims_mlops.cli.options import Settings, exit_code_lines
+from aims_mlops.cli.pack import pack_group
 from aims_mlops.cli.replay import replay_command
 from aims_mlops.cli.server import server_command
 from aims_mlops.cli.systems import systems_group
@@ -72,6 +73,7 @@ for _command in (
     doctor_command,
     coverage_command,
     log_group,
+    pack_group,
 ):
     cli.add_command(_command)
 evidence_group.add_command(replay_command)

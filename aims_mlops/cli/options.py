@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,6 +96,16 @@ def _writable(_context: click.Context, _option: click.Parameter, given: tuple[st
         if Path(path).is_dir() or not os.access(Path(path) if Path(path).exists() else folder, os.W_OK):
             raise UsageError(f"--output-file {path} cannot be written", hint="name a file in a folder that is there")
     return given
+
+
+def moment(text: str, *, after: bool = False) -> datetime:
+    """Read a day or a time in UTC; with `after`, of a day the moment when it is over. Raises `UsageError`."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date", hint="2026-11-21, or 2026-11-21T20:31:34Z") from error
+    found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return found + timedelta(days=1) if after and len(text) <= len("2026-11-21") else found
 
 
 def answer(

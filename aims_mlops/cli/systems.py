@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from aims_mlops.cli.options import Settings, answer, output_options
+from aims_mlops.cli.options import Settings, answer, moment, output_options
 
 
 @click.group("systems")
@@ -40,13 +40,24 @@ def list_(settings: Settings, format: str, output_file: tuple[str, ...]) -> None
 
 @systems_group.command("show")
 @click.argument("system")
+@click.option("--at", metavar="TIME", help="What stood then, by the log: a moment in UTC, or the end of a day.")
 @output_options
 @click.pass_obj
-def show(settings: Settings, system: str, format: str, output_file: tuple[str, ...]) -> None:
-    """Show one SYSTEM: its owner, what it is for, what must hold, and the newest decision."""
+def show(settings: Settings, system: str, at: str | None, format: str, output_file: tuple[str, ...]) -> None:
+    """Show one SYSTEM: its owner, what it is for, what must hold, and the newest decision.
+
+    With --at, show what stood at each of its aliases, stages and names at that moment: under which policy, on which
+    evidence and waivers, and who owned it. The log answers, not the registry.
+    """
     from aims_mlops import api
     from aims_mlops.views import terminal
 
+    if at is not None:
+        from aims_mlops.views.then import then_table, then_wire
+
+        then = api.system_then(settings.services(), system, moment(at, after=True))
+        answer(settings, wire=then_wire(then), table=then_table(then), format=format, files=output_file)
+        return
     entry = api.system(settings.services(), system)
     facts = [(name.replace("_", " "), _text(value)) for name, value in _wire(entry).items()]
     table = terminal.system_detail(entry.system.name, facts)

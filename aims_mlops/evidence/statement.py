@@ -31,6 +31,7 @@ KINDS = (
     "bypass-finding",
     "key-event",
     "tombstone",
+    "pack",
 )
 """Every kind of statement, present and reserved. A kind's predicate type is `urn:aims-mlops:KIND:v1`."""
 

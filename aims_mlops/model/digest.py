@@ -23,7 +23,7 @@ class Digest(str):
     @classmethod
     def of(cls, content: bytes) -> Self:
         """Return the digest of some bytes."""
-        return cls("sha256:" + hashlib.sha256(content).hexdigest())
+        return str.__new__(cls, "sha256:" + hashlib.sha256(content).hexdigest())
 
     @classmethod
     def from_hex(cls, text: str) -> Self:

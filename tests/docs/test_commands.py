@@ -43,6 +43,7 @@ RUN_HERE = (
     HOW_TO / "checkpoint-and-witness.md",
     HOW_TO / "erase-personal-data.md",
     HOW_TO / "anchor-the-log.md",
+    HOW_TO / "hand-an-auditor-a-pack.md",
     HOW_TO / "re-perform-a-check.md",
     ROOT / "docs" / "predicates" / "README.md",
 )
@@ -213,9 +214,11 @@ def anchored(page: Path, folder: Path, tsa: Authority) -> None:
     shutil.copy(tsa.roots, folder / "tsa-roots.pem")
 
 
-def test_a_log_is_signed_and_witnessed_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
-    page, project = HOW_TO / "checkpoint-and-witness.md", copied(tutorial, tmp_path)
-    (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
+@pytest.mark.parametrize("name", ["checkpoint-and-witness", "hand-an-auditor-a-pack"])
+def test_a_log_is_signed_and_packed_as_it_is_written(name: str, tutorial: Tutorial, tmp_path: Path) -> None:
+    needs_tools()
+    page, project = HOW_TO / f"{name}.md", copied(tutorial, tmp_path)
+    (shown,) = [block.text for block in blocks(HOW_TO / "checkpoint-and-witness.md") if block.language == "yaml"]
     people, _, log = shown.removeprefix("people:\n").partition("log:\n")
     file = project.folder / "aims.yaml"
     text = file.read_text().replace("people:\n", f"people:\n{people}", 1)

@@ -32,6 +32,7 @@ from aims_mlops.config.grammar import BUILT_IN, CheckEntry, MonitorEntry
 from aims_mlops.errors import ExitCode
 from aims_mlops.evidence.coverage import Standing, cover
 from aims_mlops.evidence.log import Head, Leaf
+from aims_mlops.evidence.pack_compare import compare_packs
 from aims_mlops.evidence.replay import Sample, replay_body
 from aims_mlops.evidence.statement import KINDS
 from aims_mlops.evidence.waiver_body import ACTS, Refused
@@ -39,10 +40,11 @@ from aims_mlops.evidence.waivers import Ground, State, waivers
 from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
-from aims_mlops.views import checkpoints
+from aims_mlops.views import checkpoints, packing
 from aims_mlops.views.applying import apply_wire
 from aims_mlops.views.covering import coverage_wire
 from aims_mlops.views.replaying import replay_wire
+from aims_mlops.views.then import then_wire
 from aims_mlops.views.verification import verification_wire
 from aims_mlops.views.waiving import waivers_wire
 from aims_mlops.views.wire import check_report
@@ -50,6 +52,7 @@ from aims_mlops.views.wire import decision as decision_wire
 from docs import generate
 from tests.api.configurations import bundle, load
 from tests.api.logs import LogWorld
+from tests.api.packs import everything, packed, verified, written
 from tests.builders import CHAMPION, NOW, failing, policy, record, result, version, waiver_answer, waiver_request
 from tests.docs.blocks import ROOT, documents, name_of
 from tests.docs.conftest import Tutorial
@@ -238,6 +241,23 @@ def test_each_field_of_an_answer_about_the_log_has_a_row(tmp_path: Path) -> None
     assert {key for wire in wires for key in wire} <= rows(REFERENCE / "json.md", "aims.log/1")
     inner = {*wires[1]["checkpoints"][0], *wires[1]["tiles"], *wires[3]["cosigned"][0]}
     assert all(f"`{key}`" in page for key in inner)
+
+
+def test_each_field_of_packs_and_of_what_stood_then_is_told(tmp_path: Path) -> None:
+    world, _ = everything(tmp_path)
+    made = packed(world)
+    found = verified(*written(made, tmp_path, world))
+    compared = packing.comparison_wire(compare_packs(found, found), "old", "new")
+    wires = [packing.pack_wire(made, "pack"), packing.report_wire(found, "pack"), compared]
+    assert {key for wire in wires for key in wire} == rows(REFERENCE / "json.md", "aims.pack/1")
+    then = then_wire(api.system_then(world.services, "income", world.now))
+    told = rows(REFERENCE / "json.md", "aims.system-then/1")
+    assert {*then, *then["stood"][0]} == told
+    page = read(REFERENCE / "json.md")
+    inner = {*then["stood"][0]["requirements"][0], *wires[0]["log"], *wires[0]["statements"]}
+    assert all(f"`{key}`" in page for key in inner)
+    assert set(made.index.to_wire()) == rows(PREDICATES / "pack.md")
+    world.close()
 
 
 def test_each_kind_of_statement_has_a_row_and_each_that_is_used_a_page() -> None:

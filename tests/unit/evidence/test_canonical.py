@@ -109,3 +109,32 @@ def test_only_the_canonical_form_of_an_object_is_read(content: bytes, words: str
     with pytest.raises(VerificationError) as caught:
         parse(content, what="thing")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        '{"a":1.0}',
+        '{"a":-0.0}',
+        '{"a":-0}',
+        '{"a":1e+16}',
+        '{"a":1e-07}',
+        '{"a":[1E5]}',
+        '{"a":9007199254740993}',
+        '{"a":1,"a":1}',
+        '{"b":1,"a":1}',
+        '{"a":"\\u0041"}',
+        '{"\ufb33":1,"\U0001f600":2}',
+    ],
+)
+def test_what_the_standard_library_would_write_otherwise_is_refused(spelled: str) -> None:
+    """Reading takes a quicker way where the standard library writes the same bytes: it must not take these."""
+    with pytest.raises(VerificationError):
+        parse(spelled.encode(), what="value")
+
+
+@pytest.mark.parametrize(
+    "spelled", ['{"a":1e-7}', '{"a":10000000000000000}', '{"a":0.00001}', '{"\U0001f600":2,"\ufb33":1}', '{"a":1e+21}']
+)
+def test_what_only_the_canonical_form_spells_so_is_read(spelled: str) -> None:
+    assert canonical(parse(spelled.encode(), what="value")) == spelled.encode()

@@ -1,0 +1,235 @@
+"""Packs whose signer lies: every file is as its index says, and the index is signed by somebody who is trusted."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aims_mlops import api
+from aims_mlops.api import Pack, packing
+from aims_mlops.errors import ExitCode
+from aims_mlops.evidence.checkpoint import Checkpoint
+from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.log import Leaf
+from aims_mlops.evidence.note import ED25519, VerifierKey
+from aims_mlops.evidence.pack_index import INDEX, FileEntry
+from aims_mlops.evidence.statement import Statement
+from tests.api.logs import LogWorld
+from tests.api.packs import by_python, by_shell, packed, verified, written
+from tests.builders import key
+
+
+@dataclass
+class Lie:
+    """A pack that is changed and signed again."""
+
+    world: LogWorld
+    made: Pack
+
+    def __post_init__(self) -> None:
+        self.files = dict(self.made.files)
+        self.index = self.made.index
+
+    def move(self, one: str, other: str) -> None:
+        """Put two files in each other's place."""
+        self.files[one], self.files[other] = self.files[other], self.files[one]
+
+    def named(self, start: str) -> list[str]:
+        """Return the names of the files of a folder."""
+        return sorted(name for name in self.files if name.startswith(start))
+
+    def written(self, folder: Path) -> tuple[Path, Path]:
+        """Sign the index over what is there now, and write all."""
+        entries = {name: FileEntry.of(content) for name, content in self.files.items() if name != INDEX}
+        index = replace(self.index, files=entries)
+        services = self.world.services
+        signed = packing._signed(services, index, self.world.systems[0].policy, services.signer())
+        files = {**self.files, INDEX: signed.to_bytes()}
+        return written(replace(self.made, files=files), folder, self.world)
+
+
+def another_proof(lie: Lie) -> None:
+    first, second, *_ = lie.named("proofs/")
+    lie.move(first, second)
+
+
+def another_sibling(lie: Lie) -> None:
+    name = lie.named("proofs/")[2]
+    lines = lie.files[name].split(b"\n")
+    lines[3] = base64.b64encode(bytes(32))
+    lie.files[name] = b"\n".join(lines)
+
+
+def another_history(lie: Lie) -> None:
+    (name, *_) = lie.named("consistency/")
+    lines = lie.files[name].split(b"\n")
+    lie.files[name] = b"\n".join([base64.b64encode(bytes(32)), *lines[1:]])
+
+
+def a_checkpoint_of_another_key(lie: Lie) -> None:
+    name = lie.named("checkpoints/")[0]
+    forger = key("forger", algorithm="ed25519")
+    found = Checkpoint.from_text(lie.files[name].partition(b"\n\n")[0] + b"\n")
+    named = VerifierKey(found.origin, ED25519, forger.public)
+    lie.files[name] = found.sign(named, forger.sign).to_bytes()
+
+
+def two_trees_of_one_size(lie: Lie) -> None:
+    name = lie.named("checkpoints/")[-1]
+    found = Checkpoint.from_text(lie.files[name].partition(b"\n\n")[0] + b"\n")
+    signer = key("the-log", algorithm="ed25519")
+    other = replace(found, root=bytes(32)).sign(lie.world.log_key, signer.sign)
+    lie.files[name.replace(".note", "-1.note")] = other.to_bytes()
+
+
+def no_checkpoint(lie: Lie) -> None:
+    for name in lie.named("checkpoints/"):
+        del lie.files[name]
+
+
+def another_statement_in_its_place(lie: Lie) -> None:
+    first, second, *_ = lie.named("statements/")
+    lie.move(first, second)
+
+
+def an_edited_statement(lie: Lie) -> None:
+    name = lie.named("statements/")[0]
+    envelope = Envelope.from_bytes(lie.files[name])
+    edited = envelope.payload.replace(b'"outcome":"passed"', b'"outcome":"failed"')
+    lie.files[name] = replace(envelope, payload=edited).to_bytes()
+
+
+def an_edited_leaf(lie: Lie) -> None:
+    lines = lie.files["leaves.jsonl"].splitlines()
+    leaf = replace(Leaf.from_bytes(lines[0]), captured_at="2026-11-20T00:00:00.000Z")
+    lie.files["leaves.jsonl"] = b"\n".join([leaf.to_bytes(), *lines[1:]]) + b"\n"
+
+
+def a_leaf_less_than_the_index_says(lie: Lie) -> None:
+    lines = lie.files["leaves.jsonl"].splitlines(keepends=True)
+    lie.files["leaves.jsonl"] = b"".join(lines[1:])
+
+
+def another_period(lie: Lie) -> None:
+    lie.index = replace(lie.index, end=lie.index.start + timedelta(days=1))
+
+
+def older_than_it_is(lie: Lie) -> None:
+    first, *rest = lie.index.period
+    lie.index = replace(lie.index, period=tuple(rest), before=(first,))
+
+
+def another_system(lie: Lie) -> None:
+    lie.index = replace(lie.index, system="credit")
+
+
+def another_policy_text(lie: Lie) -> None:
+    (name,) = lie.named("policies/")
+    lie.files[name] = b"what should have been in force"
+
+
+LIES = (
+    another_proof,
+    another_sibling,
+    another_history,
+    a_checkpoint_of_another_key,
+    two_trees_of_one_size,
+    no_checkpoint,
+    another_statement_in_its_place,
+    an_edited_statement,
+    an_edited_leaf,
+    a_leaf_less_than_the_index_says,
+    another_period,
+    older_than_it_is,
+    another_system,
+    another_policy_text,
+)
+BY_THE_SHELL = (
+    another_sibling,
+    a_checkpoint_of_another_key,
+    another_statement_in_its_place,
+    an_edited_leaf,
+    older_than_it_is,
+)
+"""One of each step of verify.sh, which takes its time. It does not look at `another_history`, and says so."""
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Lie:
+    world = LogWorld(tmp_path_factory.mktemp("honest"))
+    world.store.put_blob(world.systems[0].policy.text)
+    world.write(3)
+    world.checkpoint()
+    world.write(1)
+    world.checkpoint()
+    return Lie(world, packed(world))
+
+
+@pytest.mark.parametrize("spoil", LIES, ids=lambda spoil: spoil.__name__.replace("_", " "))
+def test_a_lie_that_is_well_signed_is_found(spoil: Callable[[Lie], None], honest: Lie, tmp_path: Path) -> None:
+    lie = Lie(honest.world, honest.made)
+    spoil(lie)
+    paths = lie.written(tmp_path)
+    found = verified(*paths)
+    assert found.exit_code == ExitCode.UNVERIFIED, found.troubles
+    said = by_python(*paths)
+    assert said.code == ExitCode.UNVERIFIED, said.text
+    if spoil in BY_THE_SHELL:
+        told = by_shell(*paths)
+        assert told.code == ExitCode.UNVERIFIED, told.text
+
+
+def test_signed_again_without_a_lie_it_is_valid(honest: Lie, tmp_path: Path) -> None:
+    paths = Lie(honest.world, honest.made).written(tmp_path)
+    assert (verified(*paths).exit_code, verified(*paths).troubles) == (ExitCode.NOTHING, ())
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        pytest.param({"registry": "another"}, ExitCode.UNVERIFIED, id="of another registry"),
+        pytest.param({"kinds": {}}, ExitCode.UNVERIFIED, id="in which nobody is trusted"),
+        pytest.param({"log": None}, ExitCode.UNDECIDED, id="that names no log"),
+        pytest.param({"since": "2026"}, ExitCode.UNDECIDED, id="with a field that nobody knows"),
+        pytest.param({"schema": "aims.trust/2"}, ExitCode.UNDECIDED, id="of another version"),
+    ],
+)
+def test_trust_decides(change: dict[str, Any], code: ExitCode, honest: Lie, tmp_path: Path) -> None:
+    pack, trust = Lie(honest.world, honest.made).written(tmp_path)
+    trust.write_text(json.dumps({**json.loads(trust.read_text()), **change}))
+    for verify in (by_python, by_shell):
+        said = verify(pack, trust)
+        assert said.code == code, said.text
+    if not {"since", "schema"} & set(change):
+        assert verified(pack, trust).exit_code == code
+
+
+def test_a_quorum_is_counted_by_keys(tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    world.write(1)
+    audit, board = world.department("audit"), world.department("board")
+    twin = VerifierKey("w/twin", audit.key.kind, audit.key.key)
+    world.settings = replace(world.settings, witnesses=(*world.settings.witnesses, str(twin)), quorum=2)
+    world.checkpoint()
+    api.cosign_at(world.services, audit)
+    one = written(packed(world), tmp_path / "one", world)
+    api.cosign_at(world.services, board)
+    two = written(packed(world), tmp_path / "two", world)
+    for paths, code in ((one, ExitCode.NOTHING), (two, ExitCode.OK)):
+        assert verified(*paths).exit_code == code
+        assert by_python(*paths).code == code
+    assert by_shell(*one).code == ExitCode.NOTHING
+    assert by_shell(*two).code == ExitCode.OK
+
+
+def test_a_statement_names_its_system(honest: Lie) -> None:
+    """The lie about another system is one: the statements of this pack name theirs."""
+    content = honest.files[honest.named("statements/")[0]]
+    assert Statement.from_bytes(Envelope.from_bytes(content).payload).header.system == "income"
