@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,3 +256,9 @@ def test_a_store_deletes_nothing_that_no_tombstone_speaks_of(trusting: World) ->
         with pytest.raises(VerificationError, match="no tombstone"):
             trusting.store.erase(first, tombstone=tombstone)
     assert trusting.store.envelope(first) is not None
+
+
+def test_each_field_of_its_json_is_told(trusting: World) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    told = page.partition("## aims.erasure/1")[2]
+    assert [name for name in erased_wire(erased(trusting, 1)) if f"`{name}`" not in told] == []

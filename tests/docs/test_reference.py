@@ -40,7 +40,7 @@ from aims_mlops.evidence.waivers import Ground, State, waivers
 from aims_mlops.model.decision import RequirementStatus
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Outcome, Status, Verdict
-from aims_mlops.views import checkpoints, packing
+from aims_mlops.views import anchors, checkpoints, packing
 from aims_mlops.views.applying import apply_wire
 from aims_mlops.views.covering import coverage_wire
 from aims_mlops.views.replaying import replay_wire
@@ -235,6 +235,8 @@ def test_each_field_of_an_answer_about_the_log_has_a_row(tmp_path: Path) -> None
         checkpoints.log_wire(world.verify()),
         checkpoints.proof_wire(proved, "one.tlog-proof"),
         checkpoints.cosigned_wire([cosigned], {}, 0),
+        anchors.stamps_wire([], {}, 0),
+        anchors.given_wire(None, [], {}, size=1, code=0),
     ]
     world.close()
     page = read(REFERENCE / "json.md")
