@@ -83,7 +83,7 @@ def erase(services: Services, text: str, why: Why) -> Erased:
         body = tombstone(leaf, reason=why.reason, asked_by=why.asked_by, basis=why.basis)
         policy = None if header.model is None else kept_policy(services, header.model)
         about = SUBJECT_NAME, leaf.payload
-        said = Said(KIND, _about(header), None, policy, body, measured_at=services.clock(), about=about)
+        said = Said("tombstone", _about(header), None, policy, body, measured_at=services.clock(), about=about)
         write(services, said, signer=signer)
     erasure = walk_log(services).erased.get(leaf.seq)
     if erasure is None:
