@@ -15,6 +15,7 @@ from aims_mlops.evidence import manifest
 from aims_mlops.evidence.canonical import parse
 from aims_mlops.evidence.completeness import Remark, astray, unfinished, unseen
 from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.fitting import foreign, self_approved
 from aims_mlops.evidence.intent import intended
 from aims_mlops.evidence.log import Fault, Head, Leaf, walk
 from aims_mlops.evidence.predicates import target_text
@@ -26,6 +27,8 @@ from aims_mlops.model.subject import ModelRef, ModelVersion
 
 _SHORTEST = 8
 """Digits of a digest that are enough to look one up."""
+
+_NAMES = "this statement names it"
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,10 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         for record in records
         if record.signer is None
     ]
+    strange = foreign(records, services.store.registry_id())
+    troubles += [Trouble("mismatched", remark.where, remark.what) for remark in strange]
+    troubles += [Trouble("untrusted", remark.where, remark.what) for remark in self_approved(records)]
+    troubles += _texts(services, records)
     missing: tuple[Remark, ...] = ()
     if not walked.faults:  # else what is missing was lost perhaps, and the log's own faults say where
         troubles += _incomplete(walked, records)
@@ -242,6 +249,27 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         troubles += changed
     label = None if version is None else version.label
     return Verification(len(walked.leaves), len(records), label, digest, tuple(troubles), observations=missing)
+
+
+def _texts(services: Services, records: Sequence[Record]) -> list[Trouble]:
+    """Read each text that statements name by its digest: policies must be there, and nothing may be another text.
+
+    A manifest that is gone is let pass: the files themselves make it anew.
+    """
+    policies = {record.statement.header.policy_digest: record.seq for record in reversed(records)}
+    manifests = {record.statement.subject: record.seq for record in reversed(records)}
+    troubles = []
+    for digest, seq in {**manifests, **policies}.items():
+        if digest is None:
+            continue
+        try:
+            gone = services.store.blob(digest) is None and digest in policies
+        except VerificationError as error:
+            troubles.append(Trouble("tampered", f"leaf {seq}", f"{error}: {_NAMES}"))
+            continue
+        if gone:
+            troubles.append(Trouble("hole", f"leaf {seq}", f"the text of the policy {digest.short} is gone: {_NAMES}"))
+    return troubles
 
 
 def _incomplete(walked: KnownWalk, records: Sequence[Record]) -> list[Trouble]:
@@ -274,7 +302,13 @@ def _model(services: Services, version: ModelVersion, records: Sequence[Record])
     digest = Digest.of(now)
     checked = [record for record in records if record.statement.kind == "check-result"]
     newest = max(checked, key=lambda record: record.seq, default=None)
-    if newest is None or newest.statement.subject == digest:
+    if newest is None:
+        return digest, []
+    header = newest.statement.header
+    if (header.workspace, header.version_created_at) != (version.workspace, version.created_at):
+        what = f"it was checked as another registration of this name and number (leaf {newest.seq})"
+        return digest, [Trouble("mismatched", version.label, what)]
+    if newest.statement.subject == digest:
         return digest, []
     then = newest.statement.subject
     what = f"the files are not those that were checked (then {then.short}, now {digest.short})"
