@@ -34,8 +34,8 @@ demo: $(STAMP) ## the main job: a real MLflow server, an unfair model denied, a 
 test: $(STAMP) ## run the tests
 	@$(PYTEST) -q -n auto --dist loadgroup
 
-bench: $(STAMP) ## what a promotion costs; with PostgreSQL where AIMS_TEST_POSTGRES names a server
-	@$(BIN)/python benchmarks/promotion.py
+bench: $(STAMP) ## what log and promotion cost; with PostgreSQL where AIMS_TEST_POSTGRES names a server
+	@$(BIN)/python benchmarks/log.py; log=$$?; $(BIN)/python benchmarks/promotion.py && exit $$log
 
 SECONDS ?= 20
 fuzz: $(STAMP) ## attack every parser of foreign bytes, for 20 seconds or SECONDS=60

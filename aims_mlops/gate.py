@@ -10,6 +10,8 @@ The rules, in this order; each requirement is looked at even where an earlier on
 4. Each check of the policy: the newest trusted result bound to exactly this version and these bytes decides. A waiver
    in force (`evidence/waivers.py`) turns a required one's `failed` or `inconclusive` into `waived`, nothing else.
 5. Each human record of the policy: likewise.
+   A result (or record) of these files that was erased behind the newest one may have been about any of them: then each
+   is `missing` until it is measured (or made) again. Nothing is waived where a result of these files was ever erased.
 6. A policy without a required check or record allows nothing.
 
 A hole in the log makes the verdict `undecided`, whatever else stands. Otherwise the gate is open only if every
@@ -25,6 +27,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aims_mlops.evidence.record import EvidenceView, Record
+from aims_mlops.evidence.tombstone import newest_erased
 from aims_mlops.evidence.waivers import Ground, applied
 from aims_mlops.model.decision import Actor, Decision, RequirementStatus
 from aims_mlops.model.digest import Digest
@@ -245,15 +248,19 @@ def _newest(records: Sequence[Record], look: _Look, *, id_: str, kind: str, reme
     question = look.question
     bound = [record for record in records if record.binds(question.subject)]
     trusted = [record for record in bound if record.signer is not None]
-    if trusted:
+    subject = None if question.subject is None else question.subject.digest
+    erased = newest_erased(look.evidence.erased, "check-result" if kind == "check" else kind, subject)
+    if trusted and (erased is None or erased.leaf.seq < _last(trusted).seq):
         return _last(trusted)
 
     def instead(status: Status, reason: str, evidence: Digest | None) -> RequirementStatus:
         return RequirementStatus(id_, kind, status, evidence=evidence, reason=reason, hint=remedy)
 
-    if bound:
-        reason = "signed by a key that the policy does not trust for it"
-        return instead(Status.UNTRUSTED, reason, _last(bound).payload)
+    if erased is not None or bound:
+        status, reason = Status.UNTRUSTED, "signed by a key that the policy does not trust for it"
+        if erased is not None:
+            status, reason = Status.MISSING, f"the newest {erased.kind} of these files was {erased.says}"
+        return instead(status, reason, _last(bound).payload if erased is None else erased.tombstone.payload)
     near = [record for record in records if _names_version(record, question.version)]
     if near and question.subject is None and not question.files_changed:
         reason = "cannot be compared with the model: its files could not be read"
@@ -291,7 +298,8 @@ def _check(spec: CheckSpec, look: _Look) -> RequirementStatus:
 def _waived(found: RequirementStatus, newest: Record, about: Sequence[Record], look: _Look) -> RequirementStatus:
     persons = [who.id for who in look.question.people if who.kind == "person" and who.active]
     results = [record for record in about if record.binds(look.question.subject)]
-    ground = Ground(newest, "", results, persons, look.system.owner, look.now)
+    erased = newest_erased(look.evidence.erased, "check-result", newest.statement.subject)
+    ground = Ground(newest, "", results, persons, look.system.owner, look.now, "" if erased is None else erased.says)
     label, approvable = look.question.version.label, bool(look.policy.trust.get("waiver"))
     return applied(found, look.of_kind("waiver"), ground, label=label, approvable=approvable)
 

@@ -176,6 +176,13 @@ class EvidenceStore(Protocol):
         """Return such bytes."""
         ...
 
+    def erase(self, payload: Digest, *, tombstone: Digest, blobs: Collection[Digest] = ()) -> bool:
+        """Delete an envelope and texts for good, and return whether any was there; the leaf stays.
+
+        Only for a statement that a tombstone in the log speaks of. Raises where a server keeps the log.
+        """
+        ...
+
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Hold a lock that other processes respect; raise `StoreError` when it cannot be had in time."""
         ...

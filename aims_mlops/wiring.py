@@ -342,7 +342,8 @@ def notifier() -> Notifier | None:
 
 def listener(address: str, secret_file: Path, delivered: Callable[[], None]) -> AbstractContextManager[int]:
     """Return a `with` that listens for signed webhooks of the platform and yields its port; read the secret now."""
-    from aims_mlops.adapters.listener import listening, parse_address
+    from aims_mlops.adapters.bounded_server import parse_address
+    from aims_mlops.adapters.listener import listening
     from aims_mlops.adapters.private_files import read_private
 
     try:
@@ -371,7 +372,7 @@ def be_witness(
     """
     import time
 
-    from aims_mlops.adapters.listener import parse_address
+    from aims_mlops.adapters.bounded_server import parse_address
     from aims_mlops.adapters.witness_server import WitnessService, witnessing
     from aims_mlops.evidence.note import COSIGNATURE, VerifierKey
 
@@ -385,13 +386,11 @@ def be_witness(
     try:
         key = VerifierKey(name, COSIGNATURE, enrolled[0])
     except ValueError as error:
-        raise SigningError(f"{person!r} cannot cosign as {name!r}: {error}", hint=_COSIGNS.format(person)) from error
+        hint = f"aims keys new {person} --ed25519, and a --name of one word without +"
+        raise SigningError(f"{person!r} cannot cosign as {name!r}: {error}", hint=hint) from error
     service = WitnessService(state, key=key, sign=cosigner.sign, logs=known, clock=time.time)
     cosigner.sign(b"aims log witness")  # asks for the passphrase now, and not at the first request
     return str(key), witnessing(parse_address(address), service, say)
-
-
-_COSIGNS = "aims keys new {} --ed25519, and a --name of one word without +"
 
 
 def say(text: str) -> None:

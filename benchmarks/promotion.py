@@ -8,11 +8,9 @@ does in such a call. PostgreSQL is used where AIMS_TEST_POSTGRES names a server 
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -22,14 +20,13 @@ from typing import Any
 
 from enforcing import MODEL, VERSIONS, Enforcing, enforcing
 from filling import Filler
-from places import Place, postgresql, sqlite
+from measuring import appender, median, once, places, say
+from places import Place
 
 from aims_mlops.api.known_log import KnownLog
 from aims_mlops.api.promoting import promotion
 from aims_mlops.api.services import Services
-from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, Target
-from aims_mlops.ports import Entry
 
 LIMIT_MS = 10.0
 """What set-alias may cost more with the gate, with 1 000 statements in the store."""
@@ -57,7 +54,7 @@ def main() -> int:
     asked = _arguments()
     warnings.simplefilter("ignore")
     sizes = [int(size) for size in asked.sizes.split(",")]
-    lines = [line for open_place in _places() for line in _run(open_place, sizes, calls=asked.calls, one=asked.one)]
+    lines = [line for open_place in places() for line in _run(open_place, sizes, calls=asked.calls, one=asked.one)]
     _summary(lines)
     over = [line for line in lines if line.size <= 1000 and line.added("set-alias") > LIMIT_MS]
     return 1 if over else 0
@@ -69,15 +66,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", default="1000,100000", help="statements in the store (default: 1000,100000)")
     parser.add_argument("--one", action="store_true", help="all statements are about the version that is promoted")
     return parser.parse_args()
-
-
-def _places() -> Iterator[Callable[[], AbstractContextManager[Place]]]:
-    yield sqlite
-    server = os.environ.get("AIMS_TEST_POSTGRES")
-    if server:
-        yield lambda: postgresql(server)
-    else:
-        _say("PostgreSQL is left out: AIMS_TEST_POSTGRES names no server")
 
 
 def _run(
@@ -128,14 +116,14 @@ def _parts(project: Enforcing, line: Line, calls: int) -> None:
     registry = _Cheap(project)
     services = project.services(registry, "server")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    line.parts["first walk"] = _once(services.log.look)
+    line.parts["first walk"] = once(services.log.look)
     line.parts["memory (MB)"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    line.parts["first decision"] = _once(lambda: _promote(services))
-    line.parts["look"] = _median(services.log.look, calls)
-    line.parts["append"] = _median(_appender(services.store), calls)
-    line.parts["decision"] = _median(lambda: _promote(services), calls)
-    line.parts["whole walk beside"] = _once(services.log.reverify)
-    line.parts["walk anew"] = _once(KnownLog(services.store).look)
+    line.parts["first decision"] = once(lambda: _promote(services))
+    line.parts["look"] = median(services.log.look, calls)
+    line.parts["append"] = median(appender(services.store), calls)
+    line.parts["decision"] = median(lambda: _promote(services), calls)
+    line.parts["whole walk beside"] = once(services.log.reverify)
+    line.parts["walk anew"] = once(KnownLog(services.store).look)
 
 
 def _promote(services: Services) -> None:
@@ -167,17 +155,6 @@ class _Cheap:
         raise AttributeError(name)
 
 
-def _appender(store: Any) -> Callable[[], object]:
-    numbers = iter(range(10**9))
-
-    def append() -> object:
-        content = f"benchmark {time.time_ns()} {next(numbers)}".encode().ljust(2000)
-        digest = Digest.of(content)
-        return store.append(Entry(content, digest, "urn:aims-mlops:incident:v1", digest))
-
-    return append
-
-
 def _calls(project: Enforcing, line: Line, plain: Any, guarded: Any, calls: int) -> None:
     """Let both stores take turns with the same calls."""
     guarded.set_registered_model_alias(MODEL, "champion", VERSIONS[0])  # the first walk is measured by itself
@@ -187,41 +164,31 @@ def _calls(project: Enforcing, line: Line, plain: Any, guarded: Any, calls: int)
         for name, store in (("plain", plain), ("guarded", guarded)):
             alias = partial(store.set_registered_model_alias, MODEL, "champion", version)
             create = partial(store.create_model_version, MODEL, project.files(version).as_uri())
-            times.setdefault(("set-alias", name), []).append(_once(alias))
-            times.setdefault(("create", name), []).append(_once(create))
+            times.setdefault(("set-alias", name), []).append(once(alias))
+            times.setdefault(("create", name), []).append(once(create))
     for (call, name), taken in times.items():
         (line.plain if name == "plain" else line.guarded)[call] = statistics.median(taken)
 
 
-def _once(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return (time.perf_counter() - began) * 1000
-
-
-def _median(work: Callable[[], object], calls: int) -> float:
-    return statistics.median(_once(work) for _ in range(calls))
-
-
 def _print(line: Line) -> None:
-    _say(f"\n{line.database}, {line.size} statements and more          without      with     added   (ms, medians)")
+    say(f"\n{line.database}, {line.size} statements and more          without      with     added   (ms, medians)")
     for call in line.plain:
-        _say(f"  {call:34} {line.plain[call]:15.2f} {line.guarded[call]:9.2f} {line.added(call):9.2f}")
+        say(f"  {call:34} {line.plain[call]:15.2f} {line.guarded[call]:9.2f} {line.added(call):9.2f}")
     for part, took in line.parts.items():
-        _say(f"  of the gate itself: {part:40} {took:9.2f}")
-    _say(f"  of the gate itself: appends a second {1000 / line.parts['append']:28.0f}")
+        say(f"  of the gate itself: {part:40} {took:9.2f}")
+    say(f"  of the gate itself: appends a second {1000 / line.parts['append']:28.0f}")
 
 
 def _summary(lines: list[Line]) -> None:
-    _say("")
+    say("")
     for name in dict.fromkeys(line.database for line in lines):
         own = sorted((line for line in lines if line.database == name), key=lambda line: line.size)
         small, large = own[0], own[-1]
         kept = "kept" if small.added("set-alias") <= LIMIT_MS else "NOT kept"
-        _say(f"{name}: set-alias +{small.added('set-alias'):.2f} ms at {small.size}; +{LIMIT_MS:g} ms is {kept}")
+        say(f"{name}: set-alias +{small.added('set-alias'):.2f} ms at {small.size}; +{LIMIT_MS:g} ms is {kept}")
         if large is not small:
             ratio = large.added("set-alias") / small.added("set-alias")
-            _say(
+            say(
                 f"{name}: {ratio:.2f} times that at {large.size}, where log n grew {_log_ratio(small, large):.2f} times"
             )
 
@@ -230,11 +197,6 @@ def _log_ratio(small: Line, large: Line) -> float:
     import math
 
     return math.log(large.size) / math.log(small.size)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

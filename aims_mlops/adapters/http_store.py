@@ -197,6 +197,13 @@ class HttpEvidenceStore:
         """Keep exactly this checkpoint at this client. Whoever calls it has compared it with the one before."""
         self._checkpoint_file.write(note)
 
+    def erase(self, payload: Digest, *, tombstone: Digest, blobs: Collection[Digest] = ()) -> bool:  # noqa: ARG002
+        """Raise `UsageError`: a server takes no request to erase."""
+        raise UsageError(
+            f"{self.place} erases nothing for a client: erase at the store itself",
+            hint="run `aims evidence erase` with AIMS_STORE set to the server's own database",
+        )
+
     def put_blob(self, content: bytes) -> Digest:
         """Keep bytes by their digest; the same bytes again change nothing. Raises `StoreError`."""
         digest = Digest.of(content)

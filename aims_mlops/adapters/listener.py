@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import socket
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 
-from aims_mlops.errors import UsageError
+from aims_mlops.adapters.bounded_server import PATIENCE, BoundedServer, served
 
 LARGEST = 1 << 20
 """Bytes that a delivery may have."""
-
-AT_ONCE = 16
-"""Connections that are served at once; more are closed."""
-
-PATIENCE = 10.0
-"""Seconds that a caller may take to say what it wants."""
 
 
 class Webhook(Protocol):
@@ -31,65 +23,20 @@ class Webhook(Protocol):
         ...
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """Read `HOST:PORT` or `[::1]:PORT`; raise `UsageError` for anything else."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        raise UsageError(f"{text!r} is not an address to listen at", hint="write HOST:PORT, e.g. 127.0.0.1:8787")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 @contextmanager
 def listening(address: tuple[str, int], webhook: Webhook, delivered: Callable[[], None]) -> Iterator[int]:
     """Listen inside the `with`, and call `delivered` for each genuine delivery; yields the port.
 
     `delivered` must return at once. Raises `UsageError` where nobody can listen at the address.
     """
-    try:
-        server = _Server(address, webhook, delivered)
-    except (OSError, OverflowError) as error:
-        raise UsageError(
-            f"nothing can listen at {address[0]}:{address[1]}: {error}", hint="name another one"
-        ) from error
-    thread = threading.Thread(target=server.serve_forever, name="aims-listener", daemon=True)
-    thread.start()
-    try:
-        yield int(server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(address, lambda: _Server(address, webhook, delivered), name="aims-listener") as port:
+        yield port
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class _Server(BoundedServer):
     def __init__(self, address: tuple[str, int], webhook: Webhook, delivered: Callable[[], None]) -> None:
-        if ":" in address[0]:
-            import socket as sockets
-
-            self.address_family = sockets.AF_INET6
         self.webhook, self.delivered = webhook, delivered
-        self._free = threading.BoundedSemaphore(AT_ONCE)
         super().__init__(address, _Handler)
-
-    def process_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Serve in a thread, unless too many are served already."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Serve, and make room for the next."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Say nothing: a caller that hangs up is nobody's error."""
 
 
 class _Handler(BaseHTTPRequestHandler):

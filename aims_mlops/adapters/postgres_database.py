@@ -101,6 +101,12 @@ class PostgresDatabase:
         assert isinstance(said, datetime)
         return said
 
+    def before_erasing(self, connection: Connection) -> None:
+        """Do nothing: PostgreSQL frees the space of deleted rows by VACUUM, and never writes over it at once."""
+
+    def after_erasing(self) -> None:
+        """Do nothing: see above, and docs/how-to/erase-personal-data.md."""
+
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold an advisory lock on a connection of its own; the server frees it when this process dies."""

@@ -79,6 +79,14 @@ class Database(Protocol):
         """Return the time that `clock` said."""
         ...
 
+    def before_erasing(self, connection: Connection) -> None:
+        """Let what is deleted in this transaction be written over too, where the database can do that."""
+        ...
+
+    def after_erasing(self) -> None:
+        """Let no journal keep what was deleted, where the database can do that."""
+        ...
+
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Hold a named lock; raise `StoreError` when it cannot be had in time."""
         ...

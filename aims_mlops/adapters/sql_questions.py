@@ -6,9 +6,11 @@ report.
 
 from __future__ import annotations
 
-from sqlalchemy import LargeBinary, Text, bindparam, cast, insert, null, select, union_all
+from typing import Any
 
-from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF, META
+from sqlalchemy import Column, LargeBinary, Select, Text, bindparam, cast, delete, insert, null, select, union_all
+
+from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF, META, TILE
 
 LEAF_BYTES = cast(LEAF.c.leaf, LargeBinary)
 ENVELOPE_BYTES = cast(ENVELOPE.c.envelope, LargeBinary)
@@ -29,6 +31,8 @@ ENVELOPES_OF = select(ENVELOPE.c.payload, ENVELOPE_BYTES).where(
 LEAVES_AFTER = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq > bindparam("seen")).order_by(LEAF.c.seq)
 LEAVES_AFTER = LEAVES_AFTER.limit(bindparam("batch"))
 LEAVES_AT = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq.in_(bindparam("asked", expanding=True)))
+LEAF_AT = select(LEAF_BYTES).where(LEAF.c.seq == bindparam("place"))
+LEAVES_FROM = select(LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq.between(bindparam("first"), bindparam("last")))
 BLOB_OF = select(cast(BLOB.c.content, LargeBinary)).where(BLOB.c.digest == bindparam("asked"))
 HELD = union_all(
     select(cast(null(), Text), LEAF.c.seq, LEAF_BYTES).where(LEAF.c.seq.in_(bindparam("places", expanding=True))),
@@ -37,3 +41,14 @@ HELD = union_all(
     ),
 )
 """Leaves by their place and envelopes by their payload, in one question: the other's column is null."""
+LEAF_OF = select(LEAF_BYTES).where(LEAF.c.payload == bindparam("asked"))
+NO_ENVELOPE = delete(ENVELOPE).where(ENVELOPE.c.payload == bindparam("asked"))
+NO_BLOB = delete(BLOB).where(BLOB.c.digest == bindparam("asked"))
+
+
+def _of_tiles(column: Column[bytes]) -> Select[Any]:
+    asked = TILE.c.number.in_(bindparam("asked", expanding=True))
+    return select(TILE.c.number, cast(column, LargeBinary)).where(TILE.c.level == bindparam("level"), asked)
+
+
+TILES_OF, TILE_ROOTS_OF = _of_tiles(TILE.c.hashes), _of_tiles(TILE.c.root)

@@ -24,6 +24,8 @@ from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF
 from aims_mlops.adapters.sql_tree import SqlTree, fills_tile
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.log import Head, Leaf, StoredLeaf, genesis
+from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.evidence.tombstone import KIND
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.times import to_text
 from aims_mlops.ports import Entry
@@ -80,6 +82,9 @@ class SqlEvidenceStore(SqlTree):
 
     def leaves_at(self, places: Collection[int]) -> Mapping[int, bytes]:
         """Return the leaves' bytes at these places, as they stand; a place that is empty is left out."""
+        if len(places) > 1 and max(places) - min(places) + 1 == len(set(places)):  # the right edge of the tree
+            rows = self._rows(sql.LEAVES_FROM, first=min(places), last=max(places))
+            return {seq: bytes(leaf) for seq, leaf in rows}
         return {seq: bytes(leaf) for seq, leaf in self._asked(sql.LEAVES_AT, list(places))}
 
     def held(
@@ -183,6 +188,23 @@ class SqlEvidenceStore(SqlTree):
         with self._reading() as connection:
             return None if connection is None else self._blob(connection, digest)
 
+    def erase(self, payload: Digest, *, tombstone: Digest, blobs: Collection[Digest] = ()) -> bool:
+        """Delete an envelope and texts for good; return whether any of it was there. The leaf stays.
+
+        Raises `VerificationError` where the log has no tombstone of this digest for exactly this statement, and
+        `StoreError` where this role may not delete. Not checked: who signed the tombstone.
+        """
+        with self._writing() as connection:
+            said = self._stored(connection.execute(sql.LEAF_OF, {"asked": str(tombstone)}).scalar())
+            if said is None or (said.leaf.type, said.leaf.subject) != (predicate_type(KIND), payload):
+                raise VerificationError(f"{self.place}: no tombstone {tombstone.short} speaks of {payload.short}")
+            self._database.before_erasing(connection)
+            gone = connection.execute(sql.NO_ENVELOPE, {"asked": str(payload)}).rowcount
+            gone += sum(connection.execute(sql.NO_BLOB, {"asked": str(digest)}).rowcount for digest in blobs)
+        with self._explained():
+            self._database.after_erasing()
+        return gone > 0
+
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Hold a lock that other processes respect; `StoreError` when it cannot be had within 30 s. Not re-entrant."""
         return self._database.lock(name)
@@ -251,8 +273,9 @@ class SqlEvidenceStore(SqlTree):
             end = "has no leaf" if last is None else f"ends at leaf {last.leaf.seq}"
             said = f"the log {end}, but leaf {kept.seq} was seen before"
             raise self._broken(f"{said}: its tail is cut off, or this is an old copy")
-        query = select(sql.LEAF_BYTES).where(LEAF.c.seq == kept.seq)
-        at_head = last if last.leaf.seq == kept.seq else self._stored(connection.execute(query).scalar())
+        at_head: StoredLeaf | None = last
+        if last.leaf.seq != kept.seq:
+            at_head = self._stored(connection.execute(sql.LEAF_AT, {"place": kept.seq}).scalar())
         if at_head is None or at_head.digest != kept.digest:
             raise self._broken(f"leaf {kept.seq} is not the leaf that was seen there before")
 

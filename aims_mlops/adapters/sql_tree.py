@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Column, Connection, LargeBinary, Table, cast, func, insert, select
+from sqlalchemy import Connection, LargeBinary, Select, Table, cast, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aims_mlops.adapters import sql_questions as sql
@@ -32,13 +33,15 @@ _RANGE = 500
 class SqlTree(SqlConnections):
     """The part of the store that proofs and checkpoints need."""
 
+    _tiles_seen = False
+
     def tiles(self, places: Collection[Place]) -> Mapping[Place, bytes]:
         """Return the hashes of those of these full tiles that are kept, as they stand."""
-        return self._of_tiles(TILE.c.hashes, places)
+        return self._of_tiles(sql.TILES_OF, places)
 
     def tile_roots(self, places: Collection[Place]) -> Mapping[Place, bytes]:
         """Return the roots of those of these full tiles that are kept, as they stand."""
-        return self._of_tiles(TILE.c.root, places)
+        return self._of_tiles(sql.TILE_ROOTS_OF, places)
 
     def tile_places(self) -> Collection[Place]:
         """Return which full tiles are kept."""
@@ -95,19 +98,22 @@ class SqlTree(SqlConnections):
         head: Path = self._database.head_path(self.registry_id())
         return CheckpointFile(head.with_suffix(".checkpoint"))
 
-    def _of_tiles(self, column: Column[bytes], places: Collection[Place]) -> Mapping[Place, bytes]:
+    def _of_tiles(self, question: Select[Any], places: Collection[Place]) -> Mapping[Place, bytes]:
         found: dict[Place, bytes] = {}
         with self._reading() as connection:
-            if connection is None or not self._has(connection, TILE):
+            if connection is None or not self._has_tiles(connection):
                 return found
             for level in sorted({level for level, _ in places}):
                 numbers = sorted({number for at, number in places if at == level})
                 for start in range(0, len(numbers), _RANGE):
-                    query = select(TILE.c.number, cast(column, LargeBinary)).where(
-                        TILE.c.level == level, TILE.c.number.in_(numbers[start : start + _RANGE])
-                    )
-                    found |= {(level, number): bytes(content) for number, content in connection.execute(query)}
+                    rows = connection.execute(question, {"level": level, "asked": numbers[start : start + _RANGE]})
+                    found |= {(level, number): bytes(content) for number, content in rows}
         return found
+
+    def _has_tiles(self, connection: Connection) -> bool:
+        # A proof asks some times for tiles, and the table that was there stays: then only the tiles are asked for.
+        self._tiles_seen = self._tiles_seen or self._has(connection, TILE)
+        return self._tiles_seen
 
     def _keep_tiles(self, connection: Connection, *, size: int) -> None:
         """Keep every full tile that is not kept yet; for when the newest leaf has just filled one."""

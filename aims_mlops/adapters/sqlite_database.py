@@ -88,6 +88,15 @@ class SqliteDatabase:
         """Read the host's clock."""
         return self._clock()
 
+    def before_erasing(self, connection: Connection) -> None:
+        """Let SQLite write zeros over what is deleted."""
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")
+
+    def after_erasing(self) -> None:
+        """Empty the write-ahead file, where older pages still lie; a busy reader keeps it until it is done."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Lock a file beside the database."""
         path = self.path.with_name(f"{self.path.name}.{_file_name(name)}.lock")

@@ -6,22 +6,19 @@ forgot would cosign a second history: where the file is gone, it refuses.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+from aims_mlops.adapters.bounded_server import PATIENCE, BoundedServer, served
 from aims_mlops.adapters.state_file import StateFile
-from aims_mlops.errors import AimsError, StoreError, UsageError
+from aims_mlops.errors import AimsError, StoreError
 from aims_mlops.evidence.checkpoint import Sign, cosign
 from aims_mlops.evidence.note import MAX_BYTES, VerifierKey
 from aims_mlops.evidence.witnessing import Ruling, Seen, judge, seen_from_bytes, seen_to_bytes
-
-PATIENCE = 10.0
-"""Seconds that a caller may take to say what it wants."""
 
 _PATH = "/add-checkpoint"
 
@@ -82,36 +79,14 @@ def witnessing(address: tuple[str, int], service: WitnessService, say: Callable[
 
     Raises `UsageError` where nobody can listen at the address.
     """
-    try:
-        server = _Server(address, service, say)
-    except (OSError, OverflowError) as error:
-        raise UsageError(
-            f"nothing can listen at {address[0]}:{address[1]}: {error}", hint="name another one"
-        ) from error
-    thread = threading.Thread(target=server.serve_forever, name="aims-witness", daemon=True)
-    thread.start()
-    try:
-        yield int(server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(address, lambda: _Server(address, service, say), name="aims-witness") as port:
+        yield port
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class _Server(BoundedServer):
     def __init__(self, address: tuple[str, int], service: WitnessService, say: Callable[[str], None]) -> None:
-        if ":" in address[0]:
-            import socket
-
-            self.address_family = socket.AF_INET6
         self.service, self.say = service, say
         super().__init__(address, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a caller that hangs up is nobody's error."""
 
 
 class _Handler(BaseHTTPRequestHandler):

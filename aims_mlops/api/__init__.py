@@ -7,7 +7,8 @@ from aims_mlops.api.checkpointing import Checkpointed, checkpoint
 from aims_mlops.api.consuming import prove, verified_copy, verify_live
 from aims_mlops.api.cosigning import Cosigned, cosign_at
 from aims_mlops.api.covering import CoverageReport, SystemCoverage, VersionCoverage, coverage
-from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
+from aims_mlops.api.erasing import Erased, Why, erase
+from aims_mlops.api.evidence import Row, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
 from aims_mlops.api.freezing import newest_statement, protection, versions_with_evidence
 from aims_mlops.api.handing_in import Intake, NotAccepted, hand_in, keep_blob
@@ -22,6 +23,7 @@ from aims_mlops.api.register import SystemEntry, system, systems
 from aims_mlops.api.replaying import Replay, ReplayReport, replay
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
+from aims_mlops.api.troubles import Trouble
 from aims_mlops.api.waiver_list import list_waivers
 from aims_mlops.api.waiving import WaiverRefused, approve_waiver, request_waiver, revoke_waiver
 from aims_mlops.api.watching import WatchReport, watch
@@ -34,6 +36,7 @@ __all__ = [
     "Checkpointed",
     "Cosigned",
     "CoverageReport",
+    "Erased",
     "Flip",
     "Gatekeeper",
     "Intake",
@@ -56,12 +59,14 @@ __all__ = [
     "VersionCoverage",
     "WaiverRefused",
     "WatchReport",
+    "Why",
     "apply",
     "approve_waiver",
     "check",
     "checkpoint",
     "cosign_at",
     "coverage",
+    "erase",
     "export",
     "gate",
     "hand_in",

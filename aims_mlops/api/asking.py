@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aims_mlops.api.evidence import trust_of
 from aims_mlops.api.looking import statements, walk_log
-from aims_mlops.api.services import Services
+from aims_mlops.api.services import Services, trust_of
 from aims_mlops.errors import CannotDecide, Denied
 from aims_mlops.evidence.record import Record
 from aims_mlops.model.decision import Decision, RequirementStatus

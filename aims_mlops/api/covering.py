@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from aims_mlops.api.evidence import trust_of
 from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.promoting import judged_version
-from aims_mlops.api.services import Services
+from aims_mlops.api.services import Services, trust_of
 from aims_mlops.errors import ExitCode, RegistryError, UsageError, worst_exit_code
 from aims_mlops.evidence.coverage import Covered, cover
 from aims_mlops.evidence.log import Fault
@@ -102,16 +101,17 @@ def coverage(services: Services, system: str | None = None) -> CoverageReport:
     chosen = _chosen(services, system)
     walked = walk_log(services)
     told, faults = _told(services, walked)
+    erased = _erased(walked)
     registered, holds, problem = _registered(services, chosen)
     ledger = []
     for one in chosen:
-        versions = {version for version in (*told, *registered) if _claims(services, one, version.model)}
+        versions = {version for version in (*told, *erased, *registered) if _claims(services, one, version.model)}
         rows = [
             VersionCoverage(
                 version,
                 None if problem else version in registered,
                 tuple(holds.get((one.id, version), ())),
-                cover(one.policy, told.get(version, ())),
+                cover(one.policy, told.get(version, ()), erased=erased.get(version)),
             )
             for version in sorted(versions, key=lambda version: version.order)
         ]
@@ -135,7 +135,7 @@ def _claims(services: Services, system: System, model: str) -> bool:
 def _told(services: Services, walked: KnownWalk) -> tuple[Mapping[VersionId, Sequence[Record]], tuple[Fault, ...]]:
     """Open what says something about a version, by the version that it is about."""
     trust, registry_id = trust_of(services), services.store.registry_id()
-    gone = {fault.seq for fault in walked.faults}
+    gone = {fault.seq for fault in walked.faults} | set(walked.erased)
     told: dict[VersionId, list[Record]] = {}
     faults = list(walked.faults)
     for read in walked.leaves:
@@ -145,15 +145,29 @@ def _told(services: Services, walked: KnownWalk) -> tuple[Mapping[VersionId, Seq
         if isinstance(opened, Fault):
             faults.append(opened)
             continue
-        header = opened.statement.header
-        if header.registry_id != registry_id or None in (header.model, header.version, header.version_created_at):
-            continue
-        assert header.model is not None
-        assert header.version is not None
-        assert header.version_created_at is not None
-        named = VersionId(header.workspace, header.model, header.version, header.version_created_at)
-        told.setdefault(named, []).append(opened)
+        named = _version_of(opened)
+        if named is not None and opened.statement.header.registry_id == registry_id:
+            told.setdefault(named, []).append(opened)
     return told, tuple(faults)
+
+
+def _version_of(record: Record) -> VersionId | None:
+    """Return the version that a statement is about, by its header; None where it is about none."""
+    header = record.statement.header
+    if header.model is None or header.version is None or header.version_created_at is None:
+        return None
+    return VersionId(header.workspace, header.model, header.version, header.version_created_at)
+
+
+def _erased(walked: KnownWalk) -> Mapping[VersionId, Mapping[str, int]]:
+    """Return where the newest erased statement of each kind about each version stands, as the tombstones say."""
+    found: dict[VersionId, dict[str, int]] = {}
+    for seq, item in walked.erased.items():
+        version = _version_of(item.tombstone)
+        if version is not None:
+            kinds = found.setdefault(version, {})
+            kinds[item.kind] = max(seq, kinds.get(item.kind, -1))
+    return found
 
 
 _Holds = dict[tuple[str, VersionId], list[str]]

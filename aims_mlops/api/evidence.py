@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.looking import walk_log
-from aims_mlops.api.services import Services
-from aims_mlops.errors import ExitCode, NothingToDo, UsageError, VerificationError, worst_exit_code
+from aims_mlops.api.services import Services, trust_of
+from aims_mlops.api.troubles import Trouble, kept_texts
+from aims_mlops.errors import ExitCode, NothingToDo, UsageError, VerificationError
 from aims_mlops.evidence import manifest
 from aims_mlops.evidence.canonical import parse
 from aims_mlops.evidence.completeness import Remark, astray, unfinished, unseen
@@ -19,23 +20,24 @@ from aims_mlops.evidence.fitting import foreign, self_approved
 from aims_mlops.evidence.intent import intended
 from aims_mlops.evidence.log import Fault, Head, Leaf, walk
 from aims_mlops.evidence.predicates import target_text
-from aims_mlops.evidence.record import Record, Trust, open_leaf
+from aims_mlops.evidence.record import Record, open_leaf
 from aims_mlops.evidence.replay import in_words
+from aims_mlops.evidence.tombstone import Erasure
 from aims_mlops.evidence.waiver_body import Answer, Refused, Request, read
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, ModelVersion
+from aims_mlops.model.times import from_text
 
 _SHORTEST = 8
 """Digits of a digest that are enough to look one up."""
 
-_NAMES = "this statement names it"
-
 
 @dataclass(frozen=True)
 class Row:
-    """One place of the log, for a list. `state` is `verified`, `untrusted`, `tampered` or `hole`.
+    """One place of the log, for a list. `state` is `verified`, `untrusted`, `erased`, `tampered` or `hole`.
 
-    Of what does not hold only its place is known, and what is wrong with it, in `says`.
+    Of what was erased its leaf and tombstone are known. Of what does not hold only its place is known, and what is
+    wrong with it, in `says`.
     """
 
     seq: int | None
@@ -46,20 +48,6 @@ class Row:
     signer: str | None
     says: str
     state: str
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One thing that does not hold: `hole`, `tampered`, `untrusted`, `mismatched` or `unproved`, where, and what."""
-
-    word: str
-    where: str
-    what: str
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """A hole leaves us without an answer; anything else is evidence that does not verify."""
-        return ExitCode.UNDECIDED if self.word == "hole" else ExitCode.UNVERIFIED
 
 
 @dataclass(frozen=True)
@@ -74,25 +62,22 @@ class Verification:
     note: str = ""
     """What is known of the decision that let the version stand where it does; empty where that was not asked."""
     observations: tuple[Remark, ...] = ()
-    """What is missing and breaks nothing: checks that were announced and have no result."""
+    """What is missing and breaks nothing: checks that were announced and have no result, and what was erased."""
+    erased: int = 0
+    """How many statements were erased; of the whole log."""
 
     @property
     def exit_code(self) -> ExitCode:
         """0 only where everything holds and there was something to verify."""
         if not self.troubles:
             return ExitCode.OK if self.opened else ExitCode.NOTHING
-        return worst_exit_code([trouble.exit_code for trouble in self.troubles])
-
-
-def trust_of(services: Services) -> Trust:
-    """Return the trust of the whole project: aims.yaml has one, and every system's policy carries it."""
-    systems = services.project.systems
-    return services.trust(systems[0].policy) if systems else Trust({}, {})
+        return ExitCode.UNVERIFIED
 
 
 def _open(services: Services, walked: KnownWalk, ref: ModelRef | None) -> list[Record | Fault]:
     trust = trust_of(services)
-    opened = [open_leaf(read.leaf, services.store.envelope(read.leaf.payload), trust) for read in walked.leaves]
+    there = [read.leaf for read in walked.leaves if read.leaf.seq not in walked.erased]
+    opened = [open_leaf(leaf, services.store.envelope(leaf.payload), trust) for leaf in there]
     return [item for item in opened if isinstance(item, Fault) or ref is None or _about(item, ref)]
 
 
@@ -117,6 +102,7 @@ def list_evidence(services: Services, ref: ModelRef | None = None) -> list[Row]:
     rows = [_fault_row(fault) for fault in faults.values()]
     opened = [item for item in _open(services, walked, ref) if item.seq not in faults]
     rows += [_fault_row(item) if isinstance(item, Fault) else _row(item) for item in opened]
+    rows += [_erased_row(item) for item in walked.erased.values() if ref is None or _about(item.tombstone, ref)]
     return sorted(rows, key=lambda row: -1 if row.seq is None else row.seq)
 
 
@@ -124,9 +110,22 @@ def _fault_row(fault: Fault) -> Row:
     return Row(fault.seq, None, "-", "-", None, None, fault.what, fault.kind)
 
 
-def _row(record: Record) -> Row:
+def _erased_row(item: Erasure) -> Row:
+    leaf = item.leaf
+    try:
+        captured_at = from_text(leaf.captured_at)
+    except ValueError:
+        captured_at = None
+    return Row(leaf.seq, leaf.payload, item.kind, _label(item.tombstone), captured_at, None, item.says, "erased")
+
+
+def _label(record: Record) -> str:
     header = record.statement.header
-    model = "/".join(part for part in (header.model, header.version) if part) or "-"
+    return "/".join(part for part in (header.model, header.version) if part) or "-"
+
+
+def _row(record: Record) -> Row:
+    model = _label(record)
     state = "verified" if record.signer is not None else "untrusted"
     kind = record.statement.kind
     return Row(record.seq, record.payload, kind, model, record.captured_at, record.signer, says(record), state)
@@ -164,6 +163,7 @@ _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "record": in_words,
     "policy": lambda body: f"number {body['sequence']}",
     "waiver": _waiver,
+    "tombstone": lambda body: f"{body['kind']} of leaf {body['leaf']}: {body['reason']}, {body['basis']}",
     "intent": lambda body: f"to {body['act']}: {', '.join(intended(body))}",
 }
 
@@ -171,15 +171,25 @@ _SAYINGS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 def show(services: Services, text: str) -> dict[str, Any]:
     """Return one statement as JSON values by the beginning of its digest.
 
-    Raises `VerificationError` where it is not what was appended. Its signature is not checked here.
+    Raises `VerificationError` where it is not what was appended, `NothingToDo` where it was erased. Its signature is
+    not checked here.
     """
     leaf = find_leaf(services, text)
+    must_be_there(services, leaf)
     content = services.store.envelope(leaf.payload)
     opened = open_leaf(leaf, content, trust_of(services))
     if isinstance(opened, Fault) or content is None:
         what = opened.what if isinstance(opened, Fault) else "it is gone"
         raise VerificationError(f"the statement {leaf.payload.hex} does not hold: {what}", hint="aims evidence verify")
     return parse(Envelope.from_bytes(content).payload, what="statement")
+
+
+def must_be_there(services: Services, leaf: Leaf) -> None:
+    """Raise `NothingToDo` for a leaf whose statement was erased."""
+    erased = walk_log(services).erased.get(leaf.seq)
+    if erased is not None:
+        what = f"the {erased.kind} {leaf.payload.short} of leaf {leaf.seq} was {erased.says}"
+        raise NothingToDo(what, hint=f"aims evidence show {erased.tombstone.payload.short} prints the tombstone")
 
 
 def find_leaf(services: Services, text: str) -> Leaf:
@@ -238,38 +248,24 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
     strange = foreign(records, services.store.registry_id())
     troubles += [Trouble("mismatched", remark.where, remark.what) for remark in strange]
     troubles += [Trouble("untrusted", remark.where, remark.what) for remark in self_approved(records)]
-    troubles += _texts(services, records)
-    missing: tuple[Remark, ...] = ()
+    troubles += kept_texts(services, records)
+    missing = tuple(_erased(services, item) for _, item in sorted(walked.erased.items()))
     if not walked.faults:  # else what is missing was lost perhaps, and the log's own faults say where
         troubles += _incomplete(walked, records)
-        missing = tuple(unfinished(records))
+        missing += tuple(unfinished(records))
     digest = None
     if version is not None:
         digest, changed = _model(services, version, records)
         troubles += changed
     label = None if version is None else version.label
-    return Verification(len(walked.leaves), len(records), label, digest, tuple(troubles), observations=missing)
+    found = Verification(len(walked.leaves), len(records), label, digest, tuple(troubles), observations=missing)
+    return replace(found, erased=len(walked.erased))
 
 
-def _texts(services: Services, records: Sequence[Record]) -> list[Trouble]:
-    """Read each text that statements name by its digest: policies must be there, and nothing may be another text.
-
-    A manifest that is gone is let pass: the files themselves make it anew.
-    """
-    policies = {record.statement.header.policy_digest: record.seq for record in reversed(records)}
-    manifests = {record.statement.subject: record.seq for record in reversed(records)}
-    troubles = []
-    for digest, seq in {**manifests, **policies}.items():
-        if digest is None:
-            continue
-        try:
-            gone = services.store.blob(digest) is None and digest in policies
-        except VerificationError as error:
-            troubles.append(Trouble("tampered", f"leaf {seq}", f"{error}: {_NAMES}"))
-            continue
-        if gone:
-            troubles.append(Trouble("hole", f"leaf {seq}", f"the text of the policy {digest.short} is gone: {_NAMES}"))
-    return troubles
+def _erased(services: Services, item: Erasure) -> Remark:
+    there = services.store.envelope_digests([item.leaf.payload])
+    still = "; its text is still there: repeat `aims evidence erase`" if there else ""
+    return Remark(f"leaf {item.leaf.seq}", f"the {item.kind} of it was {item.says}{still}")
 
 
 def _incomplete(walked: KnownWalk, records: Sequence[Record]) -> list[Trouble]:

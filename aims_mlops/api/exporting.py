@@ -6,11 +6,10 @@ import base64
 from collections.abc import Iterable
 from pathlib import Path
 
-from aims_mlops.api.evidence import trust_of
 from aims_mlops.api.interop import converted
 from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.looking import walk_log
-from aims_mlops.api.services import Services
+from aims_mlops.api.services import Services, trust_of
 from aims_mlops.errors import NothingToDo, UsageError, VerificationError
 from aims_mlops.evidence.log import Fault
 from aims_mlops.evidence.record import Record, open_leaf
@@ -52,7 +51,8 @@ def _records(services: Services, walked: KnownWalk, version: ModelVersion) -> li
     if walked.faults:
         raise VerificationError(f"the log does not hold: {walked.faults[0].what}", hint="aims evidence verify")
     trust = trust_of(services)
-    opened = [open_leaf(read.leaf, services.store.envelope(read.leaf.payload), trust) for read in walked.leaves]
+    there = [read.leaf for read in walked.leaves if read.leaf.seq not in walked.erased]
+    opened = [open_leaf(leaf, services.store.envelope(leaf.payload), trust) for leaf in there]
     faults = [item for item in opened if isinstance(item, Fault)]
     if faults:
         raise VerificationError(f"the log does not hold: {faults[0].what}", hint="aims evidence verify")

@@ -24,8 +24,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from aims_mlops.api.evidence import trust_of
-from aims_mlops.api.services import Services
+from aims_mlops.api.services import Services, trust_of
 from aims_mlops.api.waiver_intake import waiver_problem
 from aims_mlops.errors import AimsError, ExitCode, RegistryError, UsageError, VerificationError
 from aims_mlops.evidence.canonical import MAX_BYTES

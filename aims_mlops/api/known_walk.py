@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aims_mlops.evidence.log import Fault, Head, Leaf, StoredLeaf, Walker
+from aims_mlops.evidence.merkle import Tree
 from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.evidence.tombstone import KIND, Erasure, can_be_erased
 from aims_mlops.model.digest import Digest
 
 
@@ -46,6 +48,9 @@ class LogStore(Protocol):
         ...
 
 
+_TOMBSTONE = predicate_type(KIND)
+
+
 class Index:
     """One walked log and where to find things in it. Only appended to, so that what was taken of it stays true."""
 
@@ -55,8 +60,15 @@ class Index:
         self.by_subject: dict[Digest, list[int]] = {}
         self.by_type: dict[str, list[int]] = {}
         self.by_payload: dict[str, int] = {}
+        self.claims: list[tuple[int, int]] = []
+        """Places of statements that may be erased, each with that of a tombstone which says so. Signatures, and what
+        else a tombstone says, are not looked at here."""
+        self.claimed: set[Digest] = set()
+        """The payloads of those statements."""
         self.held = 0
         """How many leaves had their envelopes held to them."""
+        self.tree = Tree()
+        """The Merkle tree over the first of the leaves: as many as were ever asked for."""
 
     def add(self, rows: Iterable[bytes]) -> None:
         """Walk on over these rows."""
@@ -68,6 +80,15 @@ class Index:
             self.by_subject.setdefault(read.leaf.subject, []).append(place)
             self.by_type.setdefault(read.leaf.type, []).append(place)
             self.by_payload[read.leaf.payload] = place
+            if read.leaf.type == _TOMBSTONE:
+                self._claim(read.leaf, place)
+
+    def _claim(self, tombstone: Leaf, place: int) -> None:
+        # A tombstone's subject is the statement that it is for: its leaf says enough.
+        erased = self.by_payload.get(tombstone.subject)
+        if erased is not None and can_be_erased(self.walker.leaves[erased].leaf):
+            self.claims.append((erased, place))
+            self.claimed.add(tombstone.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +99,13 @@ class KnownWalk:
     size: int
     origin: Index = field(repr=False, compare=False)
     """Where its leaves are; another one after everything was walked anew."""
+    erased: Mapping[int, Erasure] = field(default_factory=dict)
+    """What was erased, by its `seq`; filled in by `Erasures.held`, which knows whom to trust."""
+
+    @property
+    def end(self) -> int:
+        """The number behind the newest leaf that was read."""
+        return 0 if self.head is None else self.head.seq + 1
 
     @property
     def head(self) -> Head | None:
@@ -116,17 +144,33 @@ class KnownWalk:
         return (place for place in reversed(places) if place < self.size)
 
 
-def differing(store: LogStore, known: Sequence[StoredLeaf], fresh: Sequence[StoredLeaf] = ()) -> list[Fault]:
+def differing(
+    store: LogStore,
+    known: Sequence[StoredLeaf],
+    fresh: Sequence[StoredLeaf] = (),
+    *,
+    claimed: Collection[Digest] = (),
+) -> list[Fault]:
     """Read known leaves and their envelopes from the store now, and say which are gone or are others.
 
-    Of `fresh` leaves, which were read just now, only the envelopes. Only for leaves of a log without faults: there
-    each lies at the place of its number.
+    That an envelope of the payloads `claimed` is gone is no fault here: a tombstone speaks of it. Of `fresh` leaves,
+    which were read just now, only the envelopes. Only for leaves of a log without faults: there each lies at the place
+    of its number.
     """
     places = {read.leaf.seq: read for read in known}
     both = [*known, *fresh]
     there, envelopes = store.held(list(places), [read.leaf.payload for read in both]) if both else ({}, {})
     lost = [fault for seq, read in places.items() if (fault := leaf_fault(read, there.get(seq)))]
-    return lost + [fault for read in both if (fault := envelope_fault(read.leaf, envelopes.get(read.leaf.payload)))]
+    return lost + envelope_faults(both, envelopes, claimed)
+
+
+def envelope_faults(
+    known: Sequence[StoredLeaf], found: Mapping[str, Digest], claimed: Collection[Digest]
+) -> list[Fault]:
+    """Hold leaves to the digests of the envelopes that were found; those of `claimed` may be gone."""
+    faults = [envelope_fault(read.leaf, found.get(read.leaf.payload)) for read in known]
+    gone = {read.leaf.seq for read in known if read.leaf.payload in claimed}
+    return [fault for fault in faults if fault is not None and not (fault.kind == "hole" and fault.seq in gone)]
 
 
 def envelope_fault(leaf: Leaf, found: Digest | None) -> Fault | None:

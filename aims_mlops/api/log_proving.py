@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aims_mlops.api.evidence import find_leaf
+from aims_mlops.api.evidence import find_leaf, must_be_there
 from aims_mlops.api.log_identity import Identity, identity, kept_checkpoints
 from aims_mlops.api.services import Services
 from aims_mlops.errors import NothingToDo, VerificationError
@@ -30,10 +30,12 @@ def prove_logged(services: Services, text: str) -> Proved:
     """Prove that the statement with this digest is in the log; verify the proof as a stranger would.
 
     A checkpoint with enough witnesses goes before a newer one without. Raises `VerificationError` where statement,
-    leaf and checkpoint do not belong together, `NothingToDo` where no checkpoint reaches the leaf yet.
+    leaf and checkpoint do not belong together, `NothingToDo` where no checkpoint reaches the leaf yet, or
+    where the statement was erased.
     """
     who = identity(services)
     leaf = find_leaf(services, text)
+    must_be_there(services, leaf)
     envelope = services.store.envelope(leaf.payload)
     content = services.store.leaves_at([leaf.seq]).get(leaf.seq)
     if envelope is None or content is None:

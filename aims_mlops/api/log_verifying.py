@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from aims_mlops.api.checkpointing import hold, tree_of
-from aims_mlops.api.evidence import Trouble
 from aims_mlops.api.log_identity import Identity, identity, merged
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.services import Services
-from aims_mlops.errors import ExitCode, VerificationError, worst_exit_code
+from aims_mlops.api.troubles import Trouble
+from aims_mlops.errors import ExitCode, VerificationError
 from aims_mlops.evidence import merkle
 from aims_mlops.evidence.checkpoint import SignedCheckpoint
 from aims_mlops.evidence.merkle import Tree
 from aims_mlops.evidence.tiles import HEIGHT, WIDTH, full_tiles
+from aims_mlops.evidence.tombstone import Erasure
 
 STORE, OUTSIDE = "store", "outside"
 """Where checkpoints are kept; a file that somebody brings goes by its name."""
@@ -48,6 +49,8 @@ class LogVerification:
     checkpoints: tuple[CheckpointRow, ...]
     quorum: int
     troubles: tuple[Trouble, ...]
+    erased: tuple[Erasure, ...] = ()
+    """Leaves whose statements were erased lawfully: the tree has them, and nothing of it changed."""
 
     @property
     def witnessed(self) -> int:
@@ -69,7 +72,7 @@ class LogVerification:
     def exit_code(self) -> ExitCode:
         """0 only where all holds, and something outside the operator's hands says so of some leaves."""
         if self.troubles:
-            return worst_exit_code([trouble.exit_code for trouble in self.troubles])
+            return ExitCode.UNVERIFIED
         return ExitCode.OK if max(self.witnessed, self.compared) else ExitCode.NOTHING
 
 
@@ -106,6 +109,7 @@ def verify_checkpoints(services: Services, brought: Mapping[str, bytes] | None =
         checkpoints=rows,
         quorum=who.quorum,
         troubles=(*troubles, *bad, *broken, *_tiles(services, tree)),
+        erased=tuple(item for _, item in sorted(walked.erased.items())),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from aims_mlops.api.known_walk import KnownWalk
-from aims_mlops.api.services import Services
+from aims_mlops.api.services import Services, trust_of
 from aims_mlops.errors import CheckError, VerificationError
 from aims_mlops.evidence.log import Fault, StoredLeaf
 from aims_mlops.evidence.record import EvidenceView, Record, Trust
@@ -14,6 +14,7 @@ from aims_mlops.model.digest import Digest
 from aims_mlops.model.policy import CheckSpec, Policy
 from aims_mlops.model.subject import ModelVersion
 
+_ANEW = "aims check the champion again and promote it anew: then the log says what it measured"
 _LOOK = "aims evidence verify names each place; restore the store from its backup"
 
 
@@ -24,9 +25,11 @@ _NAMED = 200
 def walk_log(services: Services, *, whole: bool = False) -> KnownWalk:
     """Return the log, held to its rules; every envelope must be there, and be the one that was appended.
 
-    A process that has walked it before reads what is new and a part of the rest (ADR 0010); with `whole`, all of it.
+    What was erased lawfully may be gone (`KnownWalk.erased`). A process that has walked it before reads what is new and
+    a part of the rest (ADR 0010); with `whole`, all of it.
     """
-    return services.log.reverify() if whole else services.log.look()
+    walked = services.log.reverify() if whole else services.log.look()
+    return services.log.erasures.held(walked, trust_of(services))
 
 
 def evidence_for(
@@ -38,7 +41,7 @@ def evidence_for(
     anyone with database access could change: they only make a refusal say `mismatched` instead of `missing`.
     """
     with services.store.reading():
-        walked = services.log.look()
+        walked = services.log.erasures.held(services.log.look(), trust)
         about = services.log.opened.about(walked, digest, trust)
         records, faults = about.records, about.faults
         if named:
@@ -48,13 +51,13 @@ def evidence_for(
     oldest_first = tuple(sorted(records, key=lambda record: record.seq))
     whole = digest is not None and not walked.faults and not faults
     seen = about.seen if whole else None
-    return EvidenceView.of(walked, oldest_first, faults, latest=about.latest, seen=seen)
+    return EvidenceView.of(walked, oldest_first, faults, latest=about.latest, seen=seen, erased=about.erased)
 
 
 def _named(
     services: Services, walked: KnownWalk, version: ModelVersion, digest: Digest | None, trust: Trust
 ) -> Iterator[Record | Fault]:
-    gone = {fault.seq for fault in walked.faults}
+    gone = {fault.seq for fault in walked.faults} | set(walked.erased)
     for payload in services.store.find(model=version.name, version=version.version, newest=_NAMED):
         read = walked.of(payload)
         if read is not None and read.leaf.subject != digest and read.leaf.seq not in gone:
@@ -76,9 +79,11 @@ def with_history(services: Services, view: EvidenceView, model: str, trust: Trus
 def statements(services: Services, walked: KnownWalk, kind: str, trust: Trust) -> Iterator[Record]:
     """Open the statements of one kind, newest first, those that nobody who is trusted signed among them.
 
-    Raises `VerificationError` where one of them does not hold.
+    What was erased is left out. Raises `VerificationError` where one of them does not hold.
     """
     for read in walked.of_kind(kind):
+        if read.leaf.seq in walked.erased:
+            continue
         yield _opened(services, read, trust)
 
 
@@ -119,7 +124,11 @@ def champion_measure(
     for item in decision.statement.body.get("requirements", []) if decision else []:
         if item.get("id") != spec.id:
             continue
-        result = _trusted(services, walked.of(str(item.get("evidence"))), trust)
+        rested_on = walked.of(str(item.get("evidence")))
+        if rested_on is not None and rested_on.leaf.seq in walked.erased:
+            gone = walked.erased[rested_on.leaf.seq]
+            raise CheckError(f"what {label} measured as {alias} was {gone.says}", hint=_ANEW)
+        result = _trusted(services, rested_on, trust)
         for measure in result.statement.body.get("measures", []) if result else []:
             if measure.get("metric") == metric and isinstance(measure.get("value"), int | float):
                 return label, float(measure["value"])

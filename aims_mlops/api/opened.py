@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from aims_mlops.api.known_walk import Index, KnownWalk, LogStore, differing
 from aims_mlops.evidence.log import Fault, StoredLeaf
 from aims_mlops.evidence.record import Record, Trust, open_leaf
 from aims_mlops.evidence.statement import predicate_type
+from aims_mlops.evidence.tombstone import Erasure
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.seen import Seen, Sight
 from aims_mlops.model.times import from_text
@@ -37,6 +38,8 @@ class About:
     """The latest time of recording of any statement about them: a clock that was set back is seen by it."""
     seen: Seen | None = None
     """Which leaves about them there are; None in a log with faults."""
+    erased: tuple[Erasure, ...] = ()
+    """Which of them were erased: nothing is known of those but their kind and place."""
 
 
 @dataclass
@@ -56,6 +59,11 @@ class _Kept:
         if record is not None:
             self.newest[place_of(record)] = read, record
 
+    def forget(self, erased: Collection[int]) -> None:
+        """Leave out what was erased since it was opened. What was older than it does not come back for it."""
+        for place in [place for place, (read, _) in self.newest.items() if read.leaf.seq in erased]:
+            del self.newest[place]
+
 
 class Opened:
     """The opened statements of one store. Safe to use from several threads."""
@@ -73,27 +81,31 @@ class Opened:
         Every record that is returned was read from the store in this call, leaf and envelope, and is what was
         verified before. In a log with faults nothing is taken from memory.
         """
+        erased = tuple(item for item in walked.erased.values() if item.leaf.subject == subject)
         if walked.faults:
-            gone = {fault.seq for fault in walked.faults}
-            return _apart(self.open(read, trust) for read in walked.about(subject) if read.leaf.seq not in gone)
+            gone = {fault.seq for fault in walked.faults} | set(walked.erased)
+            opened = (self.open(read, trust) for read in walked.about(subject) if read.leaf.seq not in gone)
+            return replace(_apart(opened), erased=erased)
         with self._turn:
             kept = self._of(walked, subject, trust)
             for read in walked.about(subject, after=kept.after):
-                opened = self._asked(read, trust)
-                if isinstance(opened, Fault):
-                    self._distrust(opened)
-                    return About((), (opened,))
-                kept.take(read, *opened)
+                taken = self._asked(read, trust, erased=read.leaf.seq in walked.erased)
+                if isinstance(taken, Fault):
+                    self._distrust(taken)
+                    return About((), (taken,))
+                kept.take(read, *taken)
+            kept.forget(walked.erased)
             found, latest, seen = list(kept.newest.values()), kept.latest, kept.sight.seen
         faults = differing(self._store, [read for read, _ in found])
         for fault in faults:
             self._distrust(fault)
         lost = {fault.seq for fault in faults}
-        return About(tuple(record for _, record in found if record.seq not in lost), tuple(faults), latest, seen)
+        records = tuple(record for _, record in found if record.seq not in lost)
+        return About(records, tuple(faults), latest, seen, erased)
 
-    def _asked(self, read: StoredLeaf, trust: Trust) -> tuple[Record | None, datetime] | Fault:
-        """Open a statement, or read only its time where nothing else is asked of its kind."""
-        if read.leaf.type in _UNASKED:
+    def _asked(self, read: StoredLeaf, trust: Trust, *, erased: bool = False) -> tuple[Record | None, datetime] | Fault:
+        """Open a statement, or read only its time where nothing else is asked of its kind, or it was erased."""
+        if erased or read.leaf.type in _UNASKED:
             try:
                 return None, from_text(read.leaf.captured_at)
             except ValueError as error:
@@ -106,7 +118,7 @@ class Opened:
         return open_leaf(read.leaf, self._store.envelope(read.leaf.payload), trust)
 
     def _of(self, walked: KnownWalk, subject: Digest | None, trust: Trust) -> _Kept:
-        name = subject, _identity(trust)
+        name = subject, identity_of(trust)
         kept = self._kept.get(name)
         if kept is None or kept.walk is not walked.origin:
             kept = self._kept[name] = _Kept(walked.origin)
@@ -126,7 +138,8 @@ def place_of(record: Record) -> Hashable:
     if id_ is None:
         return record.payload
     identity = header.registry_id, header.workspace, header.model, header.version, header.version_created_at
-    return statement.kind, id_, statement.subject, identity, record.signer
+    # Each who signed counts: whoever measured may not approve a waiver, though another signed with him.
+    return statement.kind, id_, statement.subject, identity, record.signer, frozenset(record.keys.items())
 
 
 def _id(record: Record) -> str | None:
@@ -142,7 +155,8 @@ def _id(record: Record) -> str | None:
     return named if isinstance(named, str) else None
 
 
-def _identity(trust: Trust) -> Hashable:
+def identity_of(trust: Trust) -> Hashable:
+    """Return what tells a trust from every other."""
     said = frozenset((kind, frozenset(keys.items())) for kind, keys in trust.by_kind.items())
     return said, frozenset(trust.keys.items())
 

@@ -9,10 +9,9 @@ import secrets
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from aims_mlops.api.evidence import trust_of
 from aims_mlops.api.looking import statements, walk_log
 from aims_mlops.api.rerunning import PolicyReader, body_of, rerunning
-from aims_mlops.api.services import Said, Services, kept_policy, own_version, write
+from aims_mlops.api.services import Said, Services, kept_policy, own_version, trust_of, write
 from aims_mlops.errors import (
     AimsError,
     ExitCode,

@@ -12,7 +12,7 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from aims_mlops.api.known_log import KnownLog
-from aims_mlops.errors import AimsError, ExitCode, UsageError
+from aims_mlops.errors import AimsError, ExitCode, SigningError, UsageError
 from aims_mlops.evidence.canonical import canonical
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.record import ANYBODY, Trust
@@ -83,6 +83,24 @@ class Services:
         anybody = {key.id: someone.id for someone in self.project.people if someone.active for key in someone.keys}
         keys = {key.id: key for person in self.project.people for key in person.keys}
         return Trust({**default, **policy.trust, ANYBODY: anybody}, keys)
+
+
+def trust_of(services: Services) -> Trust:
+    """Return the trust of the whole project: aims.yaml has one, and every system's policy carries it."""
+    systems = services.project.systems
+    return services.trust(systems[0].policy) if systems else Trust({}, {})
+
+
+def trusted_signer(services: Services, kind: str) -> Signer:
+    """Return the signer; raise `SigningError` where nobody would believe a statement of this kind by them."""
+    signer, trusted = services.signer(), trust_of(services).by_kind.get(kind, {})
+    if signer.key_id in trusted:
+        return signer
+    names = ", ".join(dict.fromkeys(trusted.values())) or "nobody"
+    raise SigningError(
+        f"{signer.person} may not sign a {kind}: {services.project.path.name} trusts {names} for it",
+        hint=f"sign as one of them (--as, AIMS_SIGNER), or name {signer.person} under trust: {kind} in aims.yaml",
+    )
 
 
 class Unclaimed(AimsError):

@@ -10,6 +10,7 @@ from aims_mlops.api.promoting import judged_version
 from aims_mlops.api.services import Services
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.record import EvidenceView, Record
+from aims_mlops.evidence.tombstone import newest_erased
 from aims_mlops.evidence.waivers import Ground, Waiver, waivers
 from aims_mlops.gate import Question, decide
 from aims_mlops.model.decision import Decision
@@ -50,6 +51,7 @@ class Case:
             newest, stands = next(record for record in about if record.payload == found.evidence), ""
         else:
             stands = f"is {found.status.value} now"
+        erased = newest_erased(self.view.erased, "check-result", self.subject.digest)
         return Ground(
             newest=newest,
             stands=stands,
@@ -57,6 +59,7 @@ class Case:
             persons=persons(self.project),
             owner=self.system.owner,
             now=self.decision.decided_at,
+            erased="" if erased is None else erased.says,
         )
 
     def waiver(self, request: Digest, requirement: str) -> Waiver:

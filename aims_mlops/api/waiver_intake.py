@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aims_mlops.api.evidence import trust_of
 from aims_mlops.api.looking import walk_log
-from aims_mlops.api.services import Services
+from aims_mlops.api.services import Services, trust_of
 from aims_mlops.api.waiving import may_revoke
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.record import Record

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from aims_mlops.api.evidence import trust_of
 from aims_mlops.api.looking import walk_log
-from aims_mlops.api.services import Said, Services, kept_policy, write
+from aims_mlops.api.services import Said, Services, kept_policy, trust_of, write
 from aims_mlops.api.waiver_cases import LOOK, case, persons
 from aims_mlops.errors import AimsError, ExitCode, NothingToDo, UsageError, VerificationError
 from aims_mlops.evidence.log import Fault

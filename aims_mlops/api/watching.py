@@ -12,18 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aims_mlops.api.acts import Acts, Identity, read_acts
-from aims_mlops.api.evidence import trust_of
 from aims_mlops.api.locking import promotion_lock
 from aims_mlops.api.looking import evidence_for, walk_log
 from aims_mlops.api.reconciling import Files, Reconciler, models_of
 from aims_mlops.api.restoring import Restorer
-from aims_mlops.api.services import Said, Services, kept_policy, write
+from aims_mlops.api.services import Said, Services, kept_policy, trust_of, trusted_signer, write
 from aims_mlops.errors import (
     AimsError,
     CannotDecide,
     ExitCode,
     FilesGone,
-    SigningError,
     StoreError,
     UsageError,
     VerificationError,
@@ -82,7 +80,7 @@ def watch(
                 "a watcher that puts things back writes to the evidence database itself, and this one goes over HTTP",
                 hint="name the database in AIMS_STORE, or watch without --enforce",
             )
-        _must_be_trusted(services, "gate-decision")
+        trusted_signer(services, "gate-decision")
     default = unclaimed or ("free" if servers else "refuse")
     looker = _Looker(services, servers, services.project.unclaimed or default)
     seen = looker.look()
@@ -176,7 +174,9 @@ class _Looker:
             said = decide(question, view, now=self._services.clock())
             shut = [f"{req.id} is {req.status.value}" for req in said.blocking if req.id not in ("actor", "integrity")]
             if shut:
-                yield f"{version.label} holds {target} by its promotion; today the gate would say no: {', '.join(shut)}"
+                gone = "".join(f"; the {item.kind} of leaf {item.leaf.seq} was {item.says}" for item in view.erased)
+                told = f"today the gate would say no: {', '.join(shut)}{gone}"
+                yield f"{version.label} holds {target} by its promotion; {told}"
 
 
 @contextmanager
@@ -213,7 +213,7 @@ class _Desk:
 
     def _write(self, found: Bypass) -> Digest:
         services, version = self._services, found.version
-        _must_be_trusted(services, "bypass-finding")
+        trusted_signer(services, "bypass-finding")
         policy = kept_policy(services, version.name)
         subject = None
         if isinstance(version, ModelVersion) and found.digest is not None:
@@ -221,16 +221,6 @@ class _Desk:
         body = predicates.bypass_finding(found, actor=services.actor())
         said = Said("bypass-finding", version, subject, policy, body, measured_at=services.clock())
         return write(services, said, signer=services.signer())
-
-
-def _must_be_trusted(services: Services, kind: str) -> None:
-    signer, trusted = services.signer(), trust_of(services).by_kind.get(kind, {})
-    if signer.key_id not in trusted:
-        names = ", ".join(dict.fromkeys(trusted.values())) or "nobody"
-        raise SigningError(
-            f"{signer.person} may not sign a {kind}: {services.project.path.name} trusts {names} for it",
-            hint=f"sign as one of them (--as, AIMS_SIGNER), or name {signer.person} under trust: {kind} in aims.yaml",
-        )
 
 
 def _put_back(services: Services, seen: _Seen, findings: Sequence[Bypass], *, sure: bool) -> list[Bypass]:

@@ -14,6 +14,10 @@ from aims_mlops.errors import ExitCode, worst_exit_code
 FORMS = ("test-result", "slsa-vsa", "model-signature", "sigstore")
 """As `api.interop.FORMS` has them: `--help` loads no use case."""
 
+REASONS = ("data-subject-request", "legal-obligation", "recorded-by-mistake", "retention-ended")
+ASKED_BY = ("data-subject", "controller", "authority", "court")
+"""As `evidence.tombstone` has them."""
+
 
 @click.group("evidence")
 def evidence_group() -> None:
@@ -105,6 +109,34 @@ def verify(
     table = verification_table(found)
     answer(settings, wire=verification_wire(found), table=table, format=format, files=output_file)
     sys.exit(found.exit_code)
+
+
+@evidence_group.command("erase")
+@click.argument("digest")
+@click.option("--reason", required=True, type=click.Choice(REASONS), help="Why: a word, and nothing personal.")
+@click.option("--asked-by", required=True, type=click.Choice(ASKED_BY), help="Who asked for it: a role.")
+@click.option("--basis", required=True, metavar="TEXT", help="The legal basis, e.g. GDPR Art. 17(1)(a).")
+@output_options
+@click.pass_obj
+def erase(
+    settings: Settings,
+    digest: str,
+    reason: str,
+    asked_by: str,
+    basis: str,
+    format: str,
+    output_file: tuple[str, ...],
+) -> None:
+    """Erase one statement for good, found by the beginning of its DIGEST; a signed tombstone takes its place.
+
+    The leaf stays, and what was erased counts as missing. Only check results, records, incidents and intents can be
+    erased; sign as somebody whom the policy trusts for `tombstone` (--as).
+    """
+    from aims_mlops import api
+    from aims_mlops.views.erasing import erased_table, erased_wire
+
+    done = api.erase(settings.services(), digest, api.Why(reason, asked_by, basis))
+    answer(settings, wire=erased_wire(done), table=erased_table(done), format=format, files=output_file)
 
 
 @evidence_group.command("export")

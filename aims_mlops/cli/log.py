@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from queue import SimpleQueue
-from types import FrameType
 
 import click
 
+from aims_mlops.cli.interrupting import interruptible
 from aims_mlops.cli.options import Settings, answer, output_options
 from aims_mlops.errors import AimsError, ExitCode, UsageError, worst_exit_code
 
@@ -145,15 +144,8 @@ def _serve(settings: Settings, address: str, state: Path, person: str, name: str
     from aims_mlops import wiring
 
     key, served = wiring.be_witness(settings.project(), person, name=name, state=state, logs=logs, address=address)
-    # A queue and no event: a signal may arrive while the main thread holds an event's lock, and then waits for ever.
     stop: SimpleQueue[None] = SimpleQueue()
-
-    def interrupted(_number: int, _frame: FrameType | None) -> None:
-        stop.put(None)
-
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGINT, interrupted)
-    with served as port:
+    with interruptible(lambda: stop.put(None)), served as port:
         click.echo(key)
         sys.stdout.flush()
         wiring.say(f"witness {name} listens at port {port}; it is trusted by the key above")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from aims_mlops.cli.interrupting import interruptible
 from aims_mlops.cli.options import Settings, answer, output_options
 from aims_mlops.errors import AimsError, UsageError
 
@@ -145,17 +143,12 @@ class _Watcher:
 def _keep_looking(watcher: _Watcher, every: timedelta, *, listen: str | None, secret_file: Path | None) -> None:
     from aims_mlops import wiring
 
-    # A queue and no event: a signal may arrive while the main thread holds an event's lock, and then waits for ever.
     wake: SimpleQueue[str] = SimpleQueue()
-
-    def interrupted(_number: int, _frame: FrameType | None) -> None:
-        wake.put(_STOP)
-
     if listen is not None and secret_file is not None:
         listener = wiring.listener(listen, secret_file, lambda: wake.put(_LOOK))
     else:
         listener = nullcontext(0)
-    with _signals(interrupted), listener as port:
+    with interruptible(lambda: wake.put(_STOP)), listener as port:
         if port:
             _say(f"listening at port {port}")
         stop = False
@@ -190,16 +183,6 @@ def _one_line(watcher: _Watcher) -> None:
         _say(f"  {found.word.value}: {found.seen}; {found.logged}{done}")
     for notice in report.notices:
         _say(f"  {notice}")
-
-
-@contextmanager
-def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
 
 
 def _say(text: str) -> None:

@@ -30,13 +30,15 @@ class Standing(StrEnum):
     ERROR = "error"
     WAIVED = "waived"
     """The newest decision about the version waived it, and nothing newer was measured."""
+    ERASED = "erased"
+    """A statement that may have been the newest result was erased: nobody can tell what was measured."""
     UNFINISHED = "unfinished"
     """Announced by an intent, and no result is there."""
     NEVER = "never"
     """Never measured, and never announced; for a record: nobody made one."""
 
 
-_NOT_RUN = (Standing.UNFINISHED, Standing.NEVER)
+_NOT_RUN = (Standing.UNFINISHED, Standing.NEVER, Standing.ERASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,18 @@ class Covered:
 
     @property
     def open(self) -> bool:
-        """Whether it is required today and was never measured."""
+        """Whether it is required today and was never measured, as far as can still be told."""
         return self.required and self.in_policy and self.standing in _NOT_RUN
 
 
-def cover(policy: Policy, records: Iterable[Record]) -> tuple[Covered, ...]:
+def cover(policy: Policy, records: Iterable[Record], *, erased: Mapping[str, int] | None = None) -> tuple[Covered, ...]:
     """Return how each requirement stands by the statements about one version, which must be of this version alone.
+
+    `erased` has the place of the newest statement of each kind about it that was erased.
 
     Today's requirements come first, in the policy's order; then what the log knows besides.
     """
-    ledger = _Ledger(policy, sorted(records, key=lambda record: record.seq))
+    ledger = _Ledger(policy, sorted(records, key=lambda record: record.seq), erased or {})
     checks = [ledger.check(spec.id, spec) for spec in policy.checks]
     known = {spec.id for spec in policy.checks}
     other = [ledger.check(id_, None) for id_ in ledger.check_ids() if id_ not in known]
@@ -84,8 +88,8 @@ def cover(policy: Policy, records: Iterable[Record]) -> tuple[Covered, ...]:
 class _Ledger:
     """The statements about one version, oldest first, apart by what they say."""
 
-    def __init__(self, policy: Policy, records: Sequence[Record]) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, records: Sequence[Record], erased: Mapping[str, int]) -> None:
+        self._policy, self._erased = policy, erased
         self._results = [record for record in records if record.statement.kind == "check-result"]
         self._records = [record for record in records if record.statement.kind == "record"]
         trusted = [record for record in records if record.signer is not None]
@@ -116,7 +120,7 @@ class _Ledger:
             use=spec.use if spec is not None else _use(newest),
             required=spec is not None and spec.required,
             in_policy=spec is not None,
-            standing=self._standing(id_, newest, announced=bool(unfinished)),
+            standing=self._standing(id_, newest, "check-result", announced=bool(unfinished)),
             runs=dict(Counter(_outcome(record).value for record in results)),
             unfinished=unfinished,
             unannounced=sum(record.statement.body.get("intent") is None for record in results),
@@ -137,7 +141,7 @@ class _Ledger:
             use=None,
             required=spec.required,
             in_policy=True,
-            standing=self._standing(spec.id, newest, announced=False, outcome=words[-1] if words else None),
+            standing=self._standing(spec.id, newest, "record", announced=False, outcome=words[-1] if words else None),
             runs=dict(Counter(word.value for word in words)),
             untrusted=len(about) - len(made),
             evidence=None if newest is None else newest.payload,
@@ -145,8 +149,10 @@ class _Ledger:
         )
 
     def _standing(
-        self, id_: str, newest: Record | None, *, announced: bool, outcome: Outcome | None = None
+        self, id_: str, newest: Record | None, kind: str, *, announced: bool, outcome: Outcome | None = None
     ) -> Standing:
+        if self._erased.get(kind, -1) > (-1 if newest is None else newest.seq):
+            return Standing.ERASED
         said = outcome or (None if newest is None else _outcome(newest))
         if said is not None and said.good:
             return Standing(said.value)

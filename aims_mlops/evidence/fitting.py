@@ -38,5 +38,7 @@ def self_approved(records: Sequence[Record]) -> list[Remark]:
         same = set(record.keys.values()) & set(request.keys.values())
         if same or set(record.keys) & set(request.keys):
             who = ", ".join(sorted(same)) or record.signer
-            remarks.append(Remark(f"leaf {record.seq}", f"{who} approved a waiver and asked for it, at leaf {request.seq}"))
+            remarks.append(
+                Remark(f"leaf {record.seq}", f"{who} approved a waiver and asked for it, at leaf {request.seq}")
+            )
     return remarks

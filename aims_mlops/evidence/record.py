@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.envelope import Envelope
@@ -27,6 +27,9 @@ from aims_mlops.model.register import PublicKey
 from aims_mlops.model.seen import Seen
 from aims_mlops.model.subject import Subject
 from aims_mlops.model.times import from_text
+
+if TYPE_CHECKING:
+    from aims_mlops.evidence.tombstone import Erasure
 
 ANYBODY = "anybody"
 """Beside the kinds of statement in `Trust.by_kind`: everybody active in the register, for what opens nothing."""
@@ -108,6 +111,8 @@ class EvidenceView:
     seen: Seen | None = None
     """All leaves about the version's files; None where these could not be digested, or the log has
     faults. Nothing is judged by it."""
+    erased: tuple[Erasure, ...] = ()
+    """The statements about the version's files that were erased: what they said may have been the newest."""
 
     @classmethod
     def of(
@@ -118,10 +123,11 @@ class EvidenceView:
         *,
         latest: datetime | None = None,
         seen: Seen | None = None,
+        erased: tuple[Erasure, ...] = (),
     ) -> EvidenceView:
         """Put a walked log and its opened records together."""
         head = None if walk.head is None else walk.head.digest
-        return cls(records, (*walk.faults, *faults), walk.size, head, latest, seen)
+        return cls(records, (*walk.faults, *faults), walk.size, head, latest, seen, erased)
 
 
 def open_leaf(leaf: Leaf, envelope: bytes | None, trust: Trust) -> Record | Fault:

@@ -28,7 +28,7 @@ def top(hashes: bytes) -> bytes:
     """Return the root of hashes that stand side by side, as many as a power of two."""
     row = [hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES)]
     while len(row) > 1:
-        row = [node_hash(*row[start : start + 2]) for start in range(0, len(row), 2)]
+        row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
     return row[0]
 
 

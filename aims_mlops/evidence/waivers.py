@@ -5,7 +5,8 @@
    signer's key, the waiver would come back.
 3. It has not ended.
 4. Nothing changed: it is bound to this registry, workspace, version, files, system, policy and owner, and the newest
-   trusted result of the requirement shuts the gate with exactly what was observed. Else it is `dead`.
+   trusted result of the requirement shuts the gate with exactly what was observed; and no result of these files was
+   erased. Else it is `dead`.
 5. Somebody approved it who is trusted for it, after it was asked for and before it ended: a person, not one of those
    who asked, not by a key of theirs, and nobody who signed a result of the requirement for this version. Until then it
    is `waiting`.
@@ -58,6 +59,9 @@ class Ground:
     """The active people of the register who are persons."""
     owner: str
     now: datetime
+    erased: str = ""
+    """How a result of these files was erased; empty where none was. Who signed it may not have approved, and it may
+    have shown something else: nobody can tell any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ def what_changed(record: Record, request: Request, ground: Ground) -> str | None
     seen = told(observed or {"status": result.body.get("outcome")})
     now, then = _bound(ground.newest), _bound(record)
     found = (
+        (bool(ground.erased), f"a result of these files was {ground.erased}: nothing is waived for them"),
         (now.version != then.version, "it is about another version, or another registration of this number"),
         (now.files != then.files, "the model's files are others"),
         (now.policy != then.policy, "the policy is another"),
@@ -229,7 +234,8 @@ def applied(
         return replace(found, status=Status.WAIVED, waiver=last.record.payload, reason=_in_words(found, last))
     ended = about[-1] if about and about[-1].state in (State.DEAD, State.EXPIRED, State.REVOKED) else None
     reason = found.reason if ended is None else f"{found.reason} (the last waiver of it is {ended.state}: {ended.why})"
-    if not approvable or ground.newest is None or observation(ground.newest.statement) is None:
+    waivable = ground.newest is not None and not ground.erased and observation(ground.newest.statement) is not None
+    if not approvable or not waivable:
         return replace(found, reason=reason)
     waiting = [item.record for item in about if item.state is State.WAITING]
     command = f"aims waive request {label} --requirement {found.id}"

@@ -70,6 +70,7 @@ def log_wire(found: LogVerification) -> dict[str, Any]:
         "witnessed": found.witnessed,
         "compared": found.compared,
         "unwitnessed": found.unwitnessed,
+        "erased": [{"leaf": item.leaf.seq, "tombstone": item.tombstone.seq} for item in found.erased],
         "troubles": [{"word": item.word, "where": item.where, "what": item.what} for item in found.troubles],
         "exit_code": int(found.exit_code),
     }
@@ -83,6 +84,7 @@ def log_table(found: LogVerification) -> Lines:
         word, style = ("holds", "") if row.holds else ("DOES NOT HOLD", "red")
         told = f"{word}; kept: {', '.join(row.where)}; cosigned by {seen} ({len(row.witnesses)} of {found.quorum})"
         lines.append(Line(((f"checkpoint of {_leaves(row.size)}  ", "bold"),), ((told, style),)))
+    lines += [_plain(f"leaf {item.leaf.seq}  {item.kind}: {item.says}") for item in found.erased]
     lines += [
         Line(((f"✗ {item.word:10}  ", "red"), (f"{item.where}  ", "bold")), ((item.what, ""),))
         for item in found.troubles

@@ -17,6 +17,7 @@ def verification_wire(found: Verification) -> dict[str, Any]:
         "digest": found.digest,
         "leaves": found.leaves,
         "statements": found.opened,
+        "erased": found.erased,
         "note": found.note,
         "exit_code": int(found.exit_code),
         "observations": [{"where": item.where, "what": item.what} for item in found.observations],
@@ -36,7 +37,8 @@ def verification_table(found: Verification) -> Lines:
     ]
     about = f"{found.model}: " if found.model else ""
     leaves = "1 leaf" if found.leaves == 1 else f"{found.leaves} leaves"
-    walked = f"{leaves} walked, {count(found.opened, 'statement')} opened"
+    erased = f", {found.erased} erased" if found.erased else ""
+    walked = f"{leaves} walked, {count(found.opened, 'statement')} opened{erased}"
     if found.troubles:
         summary = f"{about}DOES NOT VERIFY: {count(len(found.troubles), 'trouble')}; {walked}"
     elif found.opened:

@@ -1,17 +1,11 @@
-"""Several writers at once, and writers that are killed at any point."""
+"""Several writers at once. Writers that are killed: `test_log_crashes.py`."""
 
 from __future__ import annotations
 
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import pytest
-
-from tests.adapters.appending import entry
 from tests.adapters.homes import Home, audit
 
 WRITER = Path(__file__).with_name("appending.py")
@@ -41,28 +35,3 @@ def test_four_processes_that_begin_a_store_at_once_append_one_dense_log(home: Ho
         stored.leaf.seq: stored.leaf.payload for stored in walked.leaves
     }
     assert store.head() == walked.head
-
-
-@pytest.mark.slow
-def test_writers_killed_at_any_point_lose_nothing_that_was_acknowledged(home: Home) -> None:
-    chance = random.Random(20261121)
-    told: dict[int, str] = {}
-    for attempt in range(20):
-        writers = [start(home, f"round {attempt} writer {number}", 0) for number in range(2)]
-        first = [writer.stdout.readline() for writer in writers if writer.stdout]
-        time.sleep(chance.uniform(0, 0.15))
-        for writer in writers:
-            writer.send_signal(signal.SIGKILL)
-        for writer, line in zip(writers, first, strict=True):
-            told |= acknowledged(line + writer.communicate(timeout=30)[0])
-        store = home.open()
-        walked = audit(store)
-        assert walked.faults == ()
-        kept = {stored.leaf.seq: str(stored.leaf.payload) for stored in walked.leaves}
-        assert told.items() <= kept.items()
-        head = store.head()
-        assert head is not None
-        assert head.seq >= max(told)
-        assert all(store.envelope(stored.leaf.payload) for stored in walked.leaves[-4:])
-    assert home.open().append(entry("after it all")).leaf.seq == len(kept)
-    assert audit(home.open()).faults == ()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from aims_mlops.adapters.bounded_server import AT_ONCE, PATIENCE
 from aims_mlops.adapters.witness_client import WitnessClient
 from aims_mlops.adapters.witness_server import WitnessService, witnessing
 from aims_mlops.errors import CannotDecide, UsageError, VerificationError
@@ -158,3 +161,25 @@ def test_nobody_can_listen_where_somebody_does(tmp_path: Path) -> None:
             witnessing(("127.0.0.1", port), service, print),
         ):
             pass
+
+
+def test_a_witness_serves_so_many_callers_at_once_and_no_more(tmp_path: Path) -> None:
+    with served(tmp_path / "seen.json") as client, ExitStack() as open_:
+        address = "127.0.0.1", int(client.place.rpartition(":")[2])
+        idle = [open_.enter_context(socket.create_connection(address, timeout=PATIENCE)) for _ in range(AT_ONCE)]
+        with pytest.raises(CannotDecide, match="does not answer"):  # who came first was accepted first
+            client.add_checkpoint(request(0, 20))
+        for one in idle:
+            one.close()
+        assert eventually(lambda: client.add_checkpoint(request(0, 20))[0]) == 200
+
+
+def eventually(ask: Callable[[], int]) -> int:
+    """Return the first answer: room is made a moment after a caller has gone."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except CannotDecide:
+            if time.monotonic() > until:
+                raise

@@ -38,6 +38,8 @@ class Department:
     name: str
     logs: list[VerifierKey]
     asked: list[bytes] = field(default_factory=list)
+    now: float = 1_795_000_000.0
+    """What its clock says, in seconds since 1970."""
 
     def __post_init__(self) -> None:
         self.service = WitnessService(
@@ -45,7 +47,7 @@ class Department:
             key=self.key,
             sign=key(self.name, algorithm="ed25519").sign,
             logs=self.logs,
-            clock=lambda: 1_795_000_000.0,
+            clock=lambda: self.now,
         )
 
     @property
@@ -93,8 +95,8 @@ class LogWorld(World):
             f"aims-mlops/{self.store.registry_id()}", ED25519, key("the-log", algorithm="ed25519").public
         )
 
-    def department(self, name: str) -> Department:
+    def department(self, name: str, *, now: float = 1_795_000_000.0) -> Department:
         """Return a witness that knows this log, and trust it from now on."""
-        made = Department(self.folder, name, [self.log_key])
+        made = Department(self.folder, name, [self.log_key], now=now)
         self.settings = replace(self.settings, witnesses=(*self.settings.witnesses, str(made.key)))
         return made

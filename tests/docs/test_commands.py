@@ -37,6 +37,7 @@ RUN_HERE = (
     HOW_TO / "write-a-check.md",
     HOW_TO / "see-what-was-never-checked.md",
     HOW_TO / "checkpoint-and-witness.md",
+    HOW_TO / "erase-personal-data.md",
     HOW_TO / "re-perform-a-check.md",
     ROOT / "docs" / "predicates" / "README.md",
 )
@@ -166,6 +167,17 @@ def test_a_requirement_is_waived_as_it_is_written(tutorial: Tutorial, tmp_path: 
     aims = project.folder / "aims.yaml"
     text = aims.read_text().replace("people:\n", f"people:\n{person}\n").replace("trust:  ", f"trust:\n{trust}  ", 1)
     aims.write_text(text.replace("{min: 0.75}", "{min: 0.999}"))
+    run_document(page, project, tmp_path / "out").hold()
+
+
+def test_personal_data_is_erased_as_it_is_written(tutorial: Tutorial, tmp_path: Path) -> None:
+    needs_tools()
+    page, project = HOW_TO / "erase-personal-data.md", copied(tutorial, tmp_path)
+    (shown,) = [block.text for block in blocks(page) if block.language == "yaml"]
+    person, trust = (part.partition("\n")[2].rstrip("\n") for part in shown.split("\n\n"))
+    aims = project.folder / "aims.yaml"
+    text = aims.read_text().replace("people:\n", f"people:\n{person}\n").replace("trust:  ", f"trust:\n{trust}  ", 1)
+    aims.write_text(text)
     run_document(page, project, tmp_path / "out").hold()
 
 

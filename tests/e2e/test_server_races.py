@@ -34,7 +34,7 @@ from tests.e2e.racer import NAME
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("races")]
 
 PROCESSES = 10
-ROUNDS, WITH_HTTP = (194, 6) if os.environ.get("AIMS_BYPASS") == "all" else (40, 2)
+ROUNDS, WITH_HTTP = (194, 6) if os.environ.get("AIMS_BYPASS") == "all" else (20, 2)
 """Rounds of killing, two hundred where everything is asked for; a few with the whole server, which starts slowly."""
 
 

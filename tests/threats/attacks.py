@@ -74,7 +74,7 @@ ATTACKS = (
     Attack("json-nan", RESULT_KEY, statements.not_a_number, VERIFY, "tampered", "not strict JSON"),
     Attack("json-escapes", RESULT_KEY, statements.escaped_letters, VERIFY, "tampered", "not in canonical form"),
     Attack("json-depth", RESULT_KEY, statements.deep_nesting, VERIFY, "tampered", "not strict JSON"),
-    Attack("predicate-unknown", RESULT_KEY, statements.unknown_predicate, VERIFY, "tampered", "unknown predicate type"),
+    Attack("predicate-unknown", RESULT_KEY, statements.unknown_predicate, VERIFY, "tampered", "is not a kind of statement"),
     Attack("subjects-two", RESULT_KEY, statements.two_subjects, VERIFY, "tampered", "too many values"),
     Attack("statement-type", RESULT_KEY, statements.other_statement_type, VERIFY, "tampered", "_type is not"),
     # Who signs
@@ -85,7 +85,7 @@ ATTACKS = (
     Attack("decision-by-owner", OWN_KEY, trust.decision_by_owner, VERIFY, "untrusted", "gate-decision"),
     Attack("waiver-by-untrusted", OWN_KEY, trust.approval_by_owner, VERIFY, "untrusted", "waiver"),
     Attack("waiver-self-approved", OWN_KEY, trust.approve_own, VERIFY, "untrusted", "asked for it"),
-    Attack("waiver-endless", OWN_KEY, trust.endless_waiver, GATE, "failed", "denied for champion", SHUT),
+    Attack("waiver-endless", OWN_KEY, trust.endless_waiver, GATE, "failed", "drift-strict failed", SHUT),
     # Keys and aims.yaml
     Attack("key-low-order", CONFIG, trust.put_key("the-log", trust.low_order_key()), LOG, "", "of small order", USAGE),
     Attack("key-private", CONFIG, trust.put_key("pipeline", trust.private_pem()), VERIFY, "", "a PRIVATE key", USAGE),
@@ -102,7 +102,7 @@ ATTACKS = (
     Attack("evidence-moved-to-version", HOST, trust.of_another_version, OTHER, "untrusted", "is not signed by anyone"),
     Attack("evidence-moved-to-policy", HOST, trust.of_another_policy, VERIFY, "untrusted", "is not signed by anyone"),
     Attack("evidence-moved-to-data", HOST, trust.of_other_data, VERIFY, "untrusted", "is not signed by anyone"),
-    Attack("policy-laxer-afterwards", CONFIG, trust.laxer_policy, GATE, "stale", "denied for champion", SHUT),
+    Attack("policy-laxer-afterwards", CONFIG, trust.laxer_policy, GATE, "stale", "drift-strict is stale", SHUT),
     Attack("old-pass-again", DATABASE, log.append_again, VERIFY, "tampered", "repeats the statement of leaf 1"),
     # The model's files and the registry
     Attack("file-changed", FILES, models.change, MODEL, "mismatched", "changed: code/own_model.py"),
@@ -141,7 +141,9 @@ ATTACKS = (
     ),
     # The log
     Attack("leaf-edited", DATABASE, log.back_date_row, VERIFY, "tampered", "does not follow from the one before it"),
-    Attack("leaf-nonsense", DATABASE, log.sql("update aims_leaf set leaf = 'no' where seq = 1"), VERIFY, "tampered", ""),
+    Attack(
+        "leaf-nonsense", DATABASE, log.sql("update aims_leaf set leaf = 'no' where seq = 1"), VERIFY, "tampered", ""
+    ),
     Attack("leaf-deleted", DATABASE, log.sql("delete from aims_leaf where seq = 2"), VERIFY, "hole", "comes leaf 3"),
     Attack("leaves-exchanged", DATABASE, log.exchange, VERIFY, "hole", "comes leaf 2"),
     Attack(
@@ -157,7 +159,9 @@ ATTACKS = (
     Attack("everything-deleted", DATABASE, log.sql("delete from aims_leaf"), VERIFY, "hole", "its tail is cut off"),
     Attack("head-deleted", HOST, log.delete_head, VERIFY, "hole", "no head of it is kept outside the store"),
     Attack("head-nonsense", HOST, log.write_head, VERIFY, "", "aims.db.head: head: not strict JSON"),
-    Attack("log-of-another-registry", DATABASE, log.another_registrys_log, VERIFY, "tampered", "leaf 0 does not follow"),
+    Attack(
+        "log-of-another-registry", DATABASE, log.another_registrys_log, VERIFY, "tampered", "leaf 0 does not follow"
+    ),
     Attack("log-chained-anew", HOST, log.drop, LOG, "hole", "a checkpoint of 8 was signed"),
     Attack("log-chained-anew/seen", HOST, log.drop, VERIFY, "mismatched", "the decision saw"),
     Attack("log-back-dated", HOST, log.back_date, LOG, "tampered", "the log was rewritten"),

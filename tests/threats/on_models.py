@@ -66,9 +66,7 @@ def newline_name(world: World) -> None:
 
 def abuse_meta(world: World) -> None:
     """Hide code in the one file that a verifier leaves out."""
-    (model(world) / "registered_model_meta").write_text(
-        "model_name: loan\nmodel_version: '1'\nrun: import os\n"
-    )
+    (model(world) / "registered_model_meta").write_text("model_name: loan\nmodel_version: '1'\nrun: import os\n")
 
 
 def registry(*changes: str) -> Callable[[World], None]:

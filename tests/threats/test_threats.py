@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.threats.attacks import ATTACKS, GATE, Attack
+from tests.threats.attacks import ATTACKS, Attack
 from tests.threats.world import World, build, reached
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("threats")]
@@ -27,7 +27,7 @@ def test_without_an_attack_all_is_well(untouched: World, tmp_path: Path, command
     world = untouched.twin(tmp_path / "world")
     with reached(world):
         said = world.aims(*command, expect=5 if command[-1] == "loan/2" else 0)
-    assert "✗" not in said.text.replace("✗ failed", "") or command == GATE
+    assert "✗" not in said.text
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.id)
@@ -38,5 +38,4 @@ def test_it_is_found(untouched: World, tmp_path: Path, attack: Attack) -> None:
         said = world.aims(*attack.command, expect=attack.code)
     said.says(attack.says)
     if attack.word:
-        mark = "!" if attack.word == "observed" else "✗"
-        said.says(f"{mark} {attack.word}") if attack.command != GATE else said.says(f"is {attack.word}")
+        said.says(f"{'!' if attack.word == 'observed' else '✗'} {attack.word}")
