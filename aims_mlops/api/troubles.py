@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aims_mlops.api.services import Services
 from aims_mlops.errors import VerificationError
 from aims_mlops.evidence.record import Record
+from aims_mlops.model.digest import Digest
 
 _NAMES = "this statement names it"
 
@@ -31,9 +32,9 @@ def kept_texts(services: Services, records: Sequence[Record]) -> list[Trouble]:
     anew.
     """
     policies = {record.statement.header.policy_digest: record.seq for record in reversed(records)}
-    manifests = {record.statement.subject: record.seq for record in reversed(records)}
+    manifests: dict[Digest | None, int] = {record.statement.subject: record.seq for record in reversed(records)}
     troubles = []
-    for digest, seq in {**manifests, **policies}.items():
+    for digest, seq in (manifests | policies).items():
         if digest is None:
             continue
         try:

@@ -74,7 +74,9 @@ ATTACKS = (
     Attack("json-nan", RESULT_KEY, statements.not_a_number, VERIFY, "tampered", "not strict JSON"),
     Attack("json-escapes", RESULT_KEY, statements.escaped_letters, VERIFY, "tampered", "not in canonical form"),
     Attack("json-depth", RESULT_KEY, statements.deep_nesting, VERIFY, "tampered", "not strict JSON"),
-    Attack("predicate-unknown", RESULT_KEY, statements.unknown_predicate, VERIFY, "tampered", "is not a kind of statement"),
+    Attack(
+        "predicate-unknown", RESULT_KEY, statements.unknown_predicate, VERIFY, "tampered", "is not a kind of statement"
+    ),
     Attack("subjects-two", RESULT_KEY, statements.two_subjects, VERIFY, "tampered", "too many values"),
     Attack("statement-type", RESULT_KEY, statements.other_statement_type, VERIFY, "tampered", "_type is not"),
     # Who signs

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -18,7 +19,7 @@ from tests.threats.on_statements import outsider
 from tests.threats.world import World
 
 
-def passing(world: World, **header: object) -> Statement:
+def passing(world: World, **header: Any) -> Statement:
     """Return a new result that passes, as nobody measured it."""
     held = world.statement("check-result")
     body = json.loads(json.dumps(dict(held.body)))
@@ -133,7 +134,11 @@ def drop_text(world: World) -> None:
 
 def put_key(person: str, content: bytes) -> Callable[[World], None]:
     """Return the move that puts another public file where a person's lies."""
-    return lambda world: (world.folder / "keys" / f"{person}.pub.pem").write_bytes(content) and None
+
+    def move(world: World) -> None:
+        (world.folder / "keys" / f"{person}.pub.pem").write_bytes(content)
+
+    return move
 
 
 def own_key(person: str) -> Callable[[World], None]:
