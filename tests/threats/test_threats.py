@@ -38,4 +38,4 @@ def test_it_is_found(untouched: World, tmp_path: Path, attack: Attack) -> None:
         said = world.aims(*attack.command, expect=attack.code)
     said.says(attack.says)
     if attack.word:
-        said.says(f"{'!' if attack.word == 'observed' else '✗'} {attack.word}")
+        said.says(f"{'!' if attack.word in ('observed', 'stale') else '✗'} {attack.word}")
