@@ -8,7 +8,7 @@ from aims_mlops.api.consuming import prove, verified_copy, verify_live
 from aims_mlops.api.cosigning import Cosigned, cosign_at
 from aims_mlops.api.covering import CoverageReport, SystemCoverage, VersionCoverage, coverage
 from aims_mlops.api.erasing import Erased, Why, erase
-from aims_mlops.api.evidence import Row, Trouble, Verification, list_evidence, pin_head, show, verify
+from aims_mlops.api.evidence import Row, Verification, list_evidence, pin_head, show, verify
 from aims_mlops.api.exporting import export
 from aims_mlops.api.freezing import newest_statement, protection, versions_with_evidence
 from aims_mlops.api.giving_away import Given, give, to_send
@@ -27,6 +27,7 @@ from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
 from aims_mlops.api.showing_then import Stood, SystemThen, system_then
 from aims_mlops.api.stamping import Stamp, must_stamp, stamp_newest
+from aims_mlops.api.troubles import Trouble
 from aims_mlops.api.waiver_list import list_waivers
 from aims_mlops.api.waiving import WaiverRefused, approve_waiver, request_waiver, revoke_waiver
 from aims_mlops.api.watching import WatchReport, watch

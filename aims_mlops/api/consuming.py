@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from aims_mlops.api.acts import read_acts
-from aims_mlops.api.evidence import Trouble, Verification, verify
+from aims_mlops.api.evidence import Verification, verify
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.reconciling import Files, Reconciler
 from aims_mlops.api.services import Services, trust_of
+from aims_mlops.api.troubles import Trouble
 from aims_mlops.errors import NothingToDo, VerificationError
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.subject import ModelRef, ModelVersion, Target

@@ -10,11 +10,13 @@ from typing import Any
 from aims_mlops.api.known_walk import KnownWalk
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.services import Services, trust_of
-from aims_mlops.errors import ExitCode, NothingToDo, UsageError, VerificationError, worst_exit_code
+from aims_mlops.api.troubles import Trouble, kept_texts
+from aims_mlops.errors import ExitCode, NothingToDo, UsageError, VerificationError
 from aims_mlops.evidence import manifest
 from aims_mlops.evidence.canonical import parse
 from aims_mlops.evidence.completeness import Remark, astray, unfinished, unseen
 from aims_mlops.evidence.envelope import Envelope
+from aims_mlops.evidence.fitting import foreign, self_approved
 from aims_mlops.evidence.intent import intended
 from aims_mlops.evidence.log import Fault, Head, Leaf, walk
 from aims_mlops.evidence.predicates import target_text
@@ -49,20 +51,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """One thing that does not hold: `hole`, `tampered`, `untrusted`, `mismatched` or `unproved`, where, and what."""
-
-    word: str
-    where: str
-    what: str
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """A hole leaves us without an answer; anything else is evidence that does not verify."""
-        return ExitCode.UNDECIDED if self.word == "hole" else ExitCode.UNVERIFIED
-
-
-@dataclass(frozen=True)
 class Verification:
     """What `aims evidence verify` found. `leaves` were walked, `opened` statements were verified."""
 
@@ -83,7 +71,7 @@ class Verification:
         """0 only where everything holds and there was something to verify."""
         if not self.troubles:
             return ExitCode.OK if self.opened else ExitCode.NOTHING
-        return worst_exit_code([trouble.exit_code for trouble in self.troubles])
+        return ExitCode.UNVERIFIED
 
 
 def _open(services: Services, walked: KnownWalk, ref: ModelRef | None) -> list[Record | Fault]:
@@ -259,6 +247,10 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         for record in records
         if record.signer is None
     ]
+    strange = foreign(records, services.store.registry_id())
+    troubles += [Trouble("mismatched", remark.where, remark.what) for remark in strange]
+    troubles += [Trouble("untrusted", remark.where, remark.what) for remark in self_approved(records)]
+    troubles += kept_texts(services, records)
     missing = tuple(_erased(services, item) for _, item in sorted(walked.erased.items()))
     if not walked.faults:  # else what is missing was lost perhaps, and the log's own faults say where
         troubles += _incomplete(walked, records)
@@ -308,7 +300,13 @@ def _model(services: Services, version: ModelVersion, records: Sequence[Record])
     digest = Digest.of(now)
     checked = [record for record in records if record.statement.kind == "check-result"]
     newest = max(checked, key=lambda record: record.seq, default=None)
-    if newest is None or newest.statement.subject == digest:
+    if newest is None:
+        return digest, []
+    header = newest.statement.header
+    if (header.workspace, header.version_created_at) != (version.workspace, version.created_at):
+        what = f"it was checked as another registration of this name and number (leaf {newest.seq})"
+        return digest, [Trouble("mismatched", version.label, what)]
+    if newest.statement.subject == digest:
         return digest, []
     then = newest.statement.subject
     what = f"the files are not those that were checked (then {then.short}, now {digest.short})"

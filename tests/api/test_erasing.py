@@ -166,7 +166,7 @@ def test_a_crash_before_the_deleting_counts_as_erased_and_a_later_run_finishes(
 def test_a_text_that_is_gone_without_a_tombstone_is_a_hole_still_and_nothing_else_is_erased(trusting: World) -> None:
     with database(trusting) as connection:
         connection.execute("DELETE FROM aims_envelope WHERE rowid = 2")
-    assert api.verify(trusting.services).exit_code == ExitCode.UNDECIDED
+    assert api.verify(trusting.services).exit_code == ExitCode.UNVERIFIED
     with pytest.raises(CannotDecide, match=r"hole: the statement of leaf 1 is gone; nothing is erased from it"):
         erased(trusting, 0)
     assert not api.gate(trusting.services, REF, CHAMPION).allowed

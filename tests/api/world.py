@@ -190,6 +190,7 @@ class World:
         found = services.registry.resolve(ModelRef(model, version=version), services.store.registry_id())
         subject = Subject.of(found, Digest.of(self.registry.manifest(found)))
         said = services_.Said(kind, found, subject, self.systems[0].policy, body, measured_at=self.clock())
+        services.store.put_blob(self.systems[0].policy.text)
         return services_.write(services, said, signer=services.signer())
 
     def close(self) -> None:

@@ -40,7 +40,7 @@ def test_check_gate_and_verify_with_the_evidence_in_postgresql(income: Income, d
     with engine.begin() as connection:
         connection.execute(text("delete from aims_leaf where seq = 6"))
     engine.dispose()
-    cut = income.aims("evidence", "verify", AIMS_STORE=database, expect=3)
+    cut = income.aims("evidence", "verify", AIMS_STORE=database, expect=4)
     assert "its tail is cut off" in cut.stdout
     refused = income.aims("gate", "income/2", "--to", "champion", AIMS_STORE=database, expect=None)
     assert refused.returncode in (3, 4), refused.stdout + refused.stderr
