@@ -26,7 +26,8 @@ from aims_mlops.api.replaying import Replay, ReplayReport, replay
 from aims_mlops.api.services import Services, Unclaimed
 from aims_mlops.api.serving import Server, ServerGatekeeper
 from aims_mlops.api.showing_then import Stood, SystemThen, system_then
-from aims_mlops.api.stamping import Stamp, must_stamp, stamp_newest
+from aims_mlops.api.stamping import must_stamp, stamp_newest
+from aims_mlops.api.stamps import Stamp
 from aims_mlops.api.troubles import Trouble
 from aims_mlops.api.waiver_list import list_waivers
 from aims_mlops.api.waiving import WaiverRefused, approve_waiver, request_waiver, revoke_waiver

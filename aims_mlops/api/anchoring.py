@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aims_mlops.api.log_identity import Identity, identity
-from aims_mlops.api.stamping import stamps
+from aims_mlops.api.stamps import stamps
 from aims_mlops.errors import UsageError, VerificationError
 from aims_mlops.evidence import merkle
 from aims_mlops.evidence.anchors import Anchor, cosigned

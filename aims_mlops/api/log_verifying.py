@@ -9,7 +9,7 @@ from aims_mlops.api.checkpointing import hold, tree_of
 from aims_mlops.api.log_identity import Identity, identity, merged
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.services import Services
-from aims_mlops.api.stamping import Stamp, stamps
+from aims_mlops.api.stamps import Stamp, stamps
 from aims_mlops.api.troubles import Trouble
 from aims_mlops.errors import ExitCode, VerificationError
 from aims_mlops.evidence import merkle
