@@ -10,6 +10,7 @@ import pytest
 
 from aims_mlops import api
 from aims_mlops.api.erasing import Why, erase
+from aims_mlops.cli import evidence as command
 from aims_mlops.errors import (
     CannotDecide,
     ExitCode,
@@ -21,6 +22,7 @@ from aims_mlops.errors import (
 )
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.statement import Statement
+from aims_mlops.evidence.tombstone import ASKED_BY, REASONS
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.outcome import Status, Verdict
 from aims_mlops.model.subject import ModelRef
@@ -262,3 +264,7 @@ def test_each_field_of_its_json_is_told(trusting: World) -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
     told = page.partition("## aims.erasure/1")[2]
     assert [name for name in erased_wire(erased(trusting, 1)) if f"`{name}`" not in told] == []
+
+
+def test_the_command_offers_the_words_that_are_taken() -> None:
+    assert (command.REASONS, command.ASKED_BY) == (REASONS, ASKED_BY)
