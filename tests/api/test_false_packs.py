@@ -15,9 +15,11 @@ import pytest
 from aims_mlops import api
 from aims_mlops.api import Pack, packing
 from aims_mlops.errors import ExitCode
+from aims_mlops.evidence import merkle
 from aims_mlops.evidence.checkpoint import Checkpoint
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import Leaf
+from aims_mlops.evidence.log_proof import LogProof
 from aims_mlops.evidence.note import ED25519, VerifierKey
 from aims_mlops.evidence.pack_index import INDEX, FileEntry
 from aims_mlops.evidence.statement import Statement
@@ -65,6 +67,14 @@ def another_sibling(lie: Lie) -> None:
     lines = lie.files[name].split(b"\n")
     lines[3] = base64.b64encode(bytes(32))
     lie.files[name] = b"\n".join(lines)
+
+
+def a_proof_to_an_older_checkpoint(lie: Lie) -> None:
+    """The proof holds, and leads to another tree than the index says."""
+    name, note = lie.named("proofs/")[0], lie.files[lie.named("checkpoints/")[0]]
+    lines, size = list(lie.world.store.leaves()), 3
+    hashes = merkle.prove_inclusion(merkle.Tree(lines[:size]), 0, size)
+    lie.files[name] = LogProof(0, tuple(hashes), note, lines[0]).to_bytes()
 
 
 def another_history(lie: Lie) -> None:
@@ -138,6 +148,7 @@ def another_policy_text(lie: Lie) -> None:
 LIES = (
     another_proof,
     another_sibling,
+    a_proof_to_an_older_checkpoint,
     another_history,
     a_checkpoint_of_another_key,
     two_trees_of_one_size,
