@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from aims_mlops.api.checkpointing import newest
-from aims_mlops.api.log_identity import Identity, identity
-from aims_mlops.api.services import Services
+from aims_mlops.api.log_identity import Identity, identity, newest
 from aims_mlops.errors import MissingExtra, UsageError, VerificationError
 from aims_mlops.evidence.checkpoint import SignedCheckpoint
 from aims_mlops.model.digest import Digest
 from aims_mlops.ports import TimestampAuthority
+
+if TYPE_CHECKING:  # which needs this to say who outside saw the log
+    from aims_mlops.api.services import Services
 
 
 @dataclass(frozen=True)
