@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aims_mlops.api.known_walk import KnownWalk
-from aims_mlops.api.log_identity import Identity, identity, kept_checkpoints
+from aims_mlops.api.log_identity import identity, kept_checkpoints
 from aims_mlops.api.looking import walk_log
 from aims_mlops.api.services import Services
 from aims_mlops.errors import CannotDecide, NothingToDo, UsageError, VerificationError
@@ -124,11 +124,3 @@ def _keep(services: Services, signed: SignedCheckpoint) -> None:
     if services.store.last_checkpoint() != content:
         services.store.pin_checkpoint(content)
     services.store.keep_checkpoint(content, size=signed.size)
-
-
-def newest(services: Services, who: Identity) -> SignedCheckpoint:
-    """Return the newest checkpoint that is kept; raise `NothingToDo` where none is."""
-    kept = kept_checkpoints(services, who)
-    if not kept:
-        raise NothingToDo("no checkpoint of this log was signed yet", hint="aims log checkpoint signs one")
-    return kept[-1]

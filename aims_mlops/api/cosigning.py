@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from aims_mlops.api.checkpointing import LOCK, newest
-from aims_mlops.api.log_identity import Identity, identity
+from aims_mlops.api.checkpointing import LOCK
+from aims_mlops.api.log_identity import Identity, identity, newest
 from aims_mlops.api.services import Services
 from aims_mlops.errors import CannotDecide, UsageError, VerificationError
 from aims_mlops.evidence import merkle

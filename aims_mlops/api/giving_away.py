@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aims_mlops.api.checkpointing import newest
-from aims_mlops.api.log_identity import identity
+from aims_mlops.api.log_identity import identity, newest
 from aims_mlops.api.log_verifying import verify_checkpoints
 from aims_mlops.api.services import Services
 from aims_mlops.errors import CannotDecide, ExitCode, VerificationError

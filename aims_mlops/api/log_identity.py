@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aims_mlops.errors import SigningError, UsageError, VerificationError
+from aims_mlops.errors import NothingToDo, SigningError, UsageError, VerificationError
 from aims_mlops.evidence.checkpoint import SignedCheckpoint, open_checkpoint
 from aims_mlops.evidence.note import ED25519, VerifierKey
 from aims_mlops.ports import Signer
@@ -87,3 +87,11 @@ def kept_checkpoints(services: Services, who: Identity) -> list[SignedCheckpoint
     except VerificationError as error:
         hint = "aims log verify names each; who can write to the store, or to the folder of the file?"
         raise VerificationError(f"a kept checkpoint does not hold: {error}", hint=hint) from error
+
+
+def newest(services: Services, who: Identity) -> SignedCheckpoint:
+    """Return the newest checkpoint that is kept; raise `NothingToDo` where none is."""
+    kept = kept_checkpoints(services, who)
+    if not kept:
+        raise NothingToDo("no checkpoint of this log was signed yet", hint="aims log checkpoint signs one")
+    return kept[-1]

@@ -5,7 +5,8 @@
 2. The period has what belongs to the system and was recorded in it.
 3. Older statements that these rest on: all that belong to the system and are about the same files as one of the period
    or as a version that was in use when it began, and everything older that belongs to every system.
-4. Leaves, and only leaves, of other systems' statements about the same files: decisions count them among what they saw.
+4. What was erased belongs where its tombstone belongs: its leaf is there, and no statement.
+5. Leaves, and only leaves, of other systems' statements about the same files: decisions count them among what they saw.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from aims_mlops.evidence.record import Record, Trust
 from aims_mlops.evidence.statement import Statement
 from aims_mlops.model.digest import Digest
 from aims_mlops.model.register import System
+from aims_mlops.model.times import from_text
 
 _LOOK = "`aims evidence verify` names each place; half of a record is none"
 
@@ -58,14 +60,16 @@ def choose(services: Services, system: System, start: datetime, end: datetime, t
         raise NothingToDo(what, hint="aims evidence list")
     ours = {record.seq for record in own}
     theirs = [record.seq for record in told if record.statement.subject in files and record.seq not in ours]
-    mine = sorted(record.seq for record in (*period, *before))
-    leaves = walked.leaves
+    erased = [item.leaf for item in walked.erased.values() if item.tombstone.seq in ours]
+    late = [leaf.seq for leaf in erased if from_text(leaf.captured_at) >= start]
+    early = [leaf.seq for leaf in erased if from_text(leaf.captured_at) < start and leaf.subject in files]
+    mine, leaves = sorted(record.seq for record in (*period, *before)), walked.leaves
     return Chosen(
         walked=walked,
         records=tuple(_open(services, leaves[seq], trust) for seq in mine),
-        leaves=tuple(leaves[seq].leaf for seq in sorted((*mine, *theirs))),
-        period=tuple(record.seq for record in period),
-        before=tuple(record.seq for record in before),
+        leaves=tuple(leaves[seq].leaf for seq in sorted((*mine, *theirs, *late, *early))),
+        period=tuple(sorted((*(record.seq for record in period), *late))),
+        before=tuple(sorted((*(record.seq for record in before), *early))),
         others=tuple(theirs),
     )
 
@@ -96,7 +100,8 @@ def _opened(services: Services, walked: KnownWalk) -> Iterator[Record]:
     """Read every statement; whose signatures they have is asked for of those that are chosen only."""
     with services.store.reading():
         for read in walked.leaves:
-            yield _open(services, read, Trust({}, {}))
+            if read.leaf.seq not in walked.erased:
+                yield _open(services, read, Trust({}, {}))
 
 
 def _open(services: Services, read: StoredLeaf, trust: Trust) -> Record:

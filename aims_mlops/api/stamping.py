@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from aims_mlops.api.checkpointing import newest
-from aims_mlops.api.log_identity import identity
-from aims_mlops.api.services import Services
+from typing import TYPE_CHECKING
+
+from aims_mlops.api.log_identity import identity, newest
 from aims_mlops.api.stamps import Stamp
 from aims_mlops.errors import UsageError
 from aims_mlops.model.digest import Digest
 from aims_mlops.ports import TimestampAuthority
+
+if TYPE_CHECKING:  # which needs this to say who outside saw the log
+    from aims_mlops.api.services import Services
 
 
 def stamp_newest(services: Services, authority: TimestampAuthority) -> Stamp:

@@ -29,6 +29,7 @@ from aims_mlops.evidence.pack_reading import PackReading, PackTrouble, read_file
 from aims_mlops.evidence.pack_trust import PackTrust
 from aims_mlops.evidence.record import Record
 from aims_mlops.evidence.statement import MANIFEST, Header, predicate_type
+from aims_mlops.evidence.tombstone import erasure
 from aims_mlops.model.digest import Digest
 
 
@@ -135,8 +136,12 @@ def verify_pack(
 def _forgive_erased(work: PackReading) -> None:
     """Let a statement be away that a trusted tombstone names by its digest."""
     tombstones = [record for record in work.records.values() if record.statement.kind == "tombstone" and record.signer]
-    named = {record.statement.subject for record in tombstones}
-    erased = {f"leaf {seq}" for seq, leaf in work.leaves.items() if leaf.payload in named}
+    erased = {
+        f"leaf {leaf.seq}"
+        for record in tombstones
+        for leaf in work.leaves.values()
+        if erasure(leaf, record, registry_id=record.statement.header.registry_id) is not None
+    }
     work.troubles[:] = [item for item in work.troubles if item.word != "missing" or item.where not in erased]
 
 

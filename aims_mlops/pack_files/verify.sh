@@ -147,14 +147,17 @@ for number in "${!lines[@]}"; do
   kind=${type#urn:aims-mlops:} kind=${kind%:v1}
   [[ $kind =~ ^[a-z-]+$ ]] || { wrong "leaf $seq" "of no kind"; continue; }
   file=$pack/statements/$(printf %08d "$seq")-$kind.dsse.json
-  if [[ ! -f $file ]]; then gone+=("$seq $payload"); continue; fi
+  if [[ ! -f $file ]]; then
+    [[ $kind =~ ^(check-result|incident|intent|record)$ ]] || payload=none # nothing else can be erased
+    gone+=("$seq $payload"); continue
+  fi
   [[ sha256:$(digest "$file") == "$envelope" ]] || wrong "leaf $seq" "not the envelope that was appended to the log"
   signed "$kind" "$file" || wrong "leaf $seq" "not signed by anybody who is trusted for a $kind"
   [[ sha256:$(digest "$work/payload") == "$payload" ]] || wrong "leaf $seq" "not the statement that was appended"
   about "$kind" "${subject#sha256:}" "$system" || wrong "leaf $seq" "about something else, or of another registry"
   if [[ " $recorded " == *" $seq "* ]]; then low=$from high=$to; else low='' high=$from; fi
   [[ $low < $at || $low == "$at" ]] && [[ $at < $high ]] || wrong "leaf $seq" "not recorded where the index has it"
-  [[ $kind == tombstone ]] && erased+="$(jq -r '[.predicate | .. | strings] | join(" ")' "$work/payload") "
+  [[ $kind == tombstone ]] && erased+="sha256:$(jq -r '.subject[0].digest.sha256' "$work/payload") "
 done
 for entry in ${gone[@]+"${gone[@]}"}; do
   [[ $erased == *" ${entry#* } "* ]] || miss "leaf ${entry% *}" "the pack does not have its statement"

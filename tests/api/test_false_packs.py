@@ -24,7 +24,7 @@ from aims_mlops.evidence.note import ED25519, VerifierKey
 from aims_mlops.evidence.pack_index import INDEX, FileEntry
 from aims_mlops.evidence.statement import Statement
 from tests.api.logs import LogWorld
-from tests.api.packs import by_python, by_shell, packed, verified, written
+from tests.api.packs import by_python, by_shell, later, packed, verified, written
 from tests.builders import key
 
 
@@ -225,7 +225,7 @@ def test_trust_decides(change: dict[str, Any], code: ExitCode, honest: Lie, tmp_
 def test_a_quorum_is_counted_by_keys(tmp_path: Path) -> None:
     world = LogWorld(tmp_path)
     world.write(1)
-    audit, board = world.department("audit"), world.department("board")
+    audit, board = world.department("audit", now=later(world)), world.department("board", now=later(world))
     twin = VerifierKey("w/twin", audit.key.kind, audit.key.key)
     world.settings = replace(world.settings, witnesses=(*world.settings.witnesses, str(twin)), quorum=2)
     world.checkpoint()

@@ -18,13 +18,31 @@ import pytest
 from aims_mlops import api
 from aims_mlops.adapters.pack_files import open_pack, write_pack
 from aims_mlops.api import pack_choosing, packing
+from aims_mlops.api.packing import Pack
+from aims_mlops.api.services import Said as ToSay
+from aims_mlops.api.services import write
 from aims_mlops.errors import ExitCode, SigningError, UsageError
 from aims_mlops.evidence.pack import PackVerdict, verify_pack
 from aims_mlops.evidence.pack_compare import compare_packs
-from aims_mlops.evidence.pack_index import INDEX, FileEntry, PackIndex
+from aims_mlops.evidence.pack_index import INDEX
 from aims_mlops.evidence.pack_trust import PackTrust
+from aims_mlops.evidence.tombstone import SUBJECT_NAME
+from aims_mlops.model.subject import WholeRegistry
+from aims_mlops.model.trust import Revocation, Rule, Term
 from tests.api.logs import LogWorld
-from tests.api.packs import PROGRAMS, Said, by_python, by_shell, everything, packed, period, run, verified, written
+from tests.api.packs import (
+    PROGRAMS,
+    Said,
+    by_python,
+    by_shell,
+    everything,
+    later,
+    packed,
+    period,
+    run,
+    verified,
+    written,
+)
 from tests.api.test_waiving import REF
 from tests.builders import CHAMPION, policy, system
 
@@ -59,7 +77,7 @@ def a_log(folder: Path) -> LogWorld:
     world.checkpoint()
     world.write(1)
     world.checkpoint()
-    audit = world.department("audit")
+    audit = world.department("audit", now=later(world))
     api.cosign_at(world.services, audit)
     return world
 
@@ -469,36 +487,86 @@ def test_a_zip_file_is_the_same_pack_and_always_the_same_bytes(tmp_path: Path) -
 
 def test_a_tombstone_lets_the_statement_be_away_that_it_names(tmp_path: Path) -> None:
     world = LogWorld(tmp_path)
-    (gone,) = world.write(1)
+    gone, kept = world.write(2)
     world.put_policy(world.trusting(tombstone=["pipeline"]))
-    for body in ({"erased": "sha256:" + "0" * 64}, {"erased": [str(gone)]}):
-        world.say("tombstone", body)
+    api.erase(world.services, str(gone), api.Why("data-subject-request", "data-subject", "GDPR Art. 17(1)(a)"))
     world.checkpoint()
     made = packed(world)
-    away = "statements/00000000-check-result.dsse.json"
-    for named, code in (((0, 2), ExitCode.NOTHING), ((0,), ExitCode.UNDECIDED)):
-        folder = tmp_path / str(code)
-        index = replace(
-            made.index,
-            files={name: entry for name, entry in made.index.files.items() if name != away},
-        )
-        files = {name: content for name, content in made.files.items() if name != away}
-        if 2 not in named:  # without the tombstone that names it
-            index, files = without(index, files, 2)
-        files[INDEX] = packing._signed(
-            world.services, index, world.systems[0].policy, world.services.signer()
-        ).to_bytes()
-        paths = written(replace(made, files=files), folder, world)
-        for verify in (by_ours, by_python, by_shell):
-            said = verify(*paths)
-            assert said.code == code, (verify, said.text)
+    assert (made.index.period[0], "statements/00000000-check-result.dsse.json" in made.files) == (0, False)
+    paths = written(made, tmp_path / "erased", world)
+    for verify in (by_ours, by_python, by_shell):
+        said = verify(*paths)
+        assert said.code == ExitCode.NOTHING, (verify, said.text)  # nobody outside has seen it, and nothing is missing
+    name = "statements/00000001-check-result.dsse.json"
+    assert world.store.envelope(kept) == made.files[name]
+    paths = written(resigned(world, made, left_out=name), tmp_path / "taken", world)
+    for verify in (by_ours, by_python, by_shell):
+        said = verify(*paths)
+        assert said.code == ExitCode.UNDECIDED, (verify, said.text)
+        assert "leaf 1: the pack does not have its statement" in said.text
 
 
-def without(index: PackIndex, files: dict[str, bytes], seq: int) -> tuple[PackIndex, dict[str, bytes]]:
-    """Take a leaf out of a pack as its packer could."""
-    gone = {name for name in files if name.split("/")[-1].startswith(f"{seq:08d}") and "checkpoints" not in name}
-    kept = {name: content for name, content in files.items() if name not in gone}
-    lines = kept["leaves.jsonl"].splitlines(keepends=True)
-    kept["leaves.jsonl"] = b"".join(line for line in lines if b'"seq":%d,' % seq not in line)
-    entries = {name: FileEntry.of(content) for name, content in kept.items() if name != INDEX}
-    return replace(index, period=tuple(place for place in index.period if place != seq), files=entries), kept
+def test_a_tombstone_of_what_cannot_be_erased_explains_nothing(tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    world.write(1)
+    world.put_policy(world.trusting(tombstone=["pipeline"]))
+    denied = world.say("gate-decision", {"verdict": "denied"})
+    body = {"erases": denied, "kind": "gate-decision", "leaf": 1, "reason": "retention-ended"}
+    now, about = world.services.clock(), (SUBJECT_NAME, denied)
+    told = ToSay("tombstone", WholeRegistry(world.store.registry_id()), None, None, body, measured_at=now, about=about)
+    write(world.services, told, signer=world.services.signer())
+    world.checkpoint()
+    made = resigned(world, packed(world), left_out="statements/00000001-gate-decision.dsse.json")
+    paths = written(made, tmp_path / "pack", world)
+    for verify in (by_ours, by_python, by_shell):
+        said = verify(*paths)
+        assert said.code == ExitCode.UNDECIDED, (verify, said.text)
+
+
+def resigned(world: LogWorld, made: Pack, *, left_out: str) -> Pack:
+    """Leave a file out and sign the index anew, as the packer could."""
+    files = {name: content for name, content in made.files.items() if name != left_out}
+    index = replace(made.index, files={name: entry for name, entry in made.index.files.items() if name != left_out})
+    signer = world.services.signer()
+    files[INDEX] = packing._signed(world.services, index, world.systems[0].policy, signer).to_bytes()
+    return replace(made, files=files, index=index)
+
+
+def test_a_trust_file_says_the_terms_of_keys_and_the_programs_that_do_not_know_them_say_so(tmp_path: Path) -> None:
+    world = a_log(tmp_path)
+    pack, trust = written(packed(world), tmp_path / "pack", world)
+    believed = PackTrust.from_bytes(trust.read_bytes())
+    (signer,) = {key for key, who in believed.trust.by_kind["check-result"].items() if who == "pipeline"}
+
+    def bounded(term: Term) -> Path:
+        keys = believed.trust.keys
+        keys = {**keys, signer: replace(keys[signer], term=term)}
+        trust.write_bytes(replace(believed, trust=replace(believed.trust, keys=keys)).to_bytes())
+        return trust
+
+    start = world.now - timedelta(days=400)
+    assert verified(pack, bounded(Term(start, world.now + timedelta(days=9)))).exit_code == ExitCode.OK
+    for verify in (by_python, by_shell):
+        said = verify(pack, trust)
+        assert said.code == ExitCode.UNDECIDED
+        assert "this program does not know" in said.text
+    gone = Revocation(start + timedelta(days=1), "compromised")
+    for term in (Term(world.now + timedelta(days=9)), Term(end=start), Term(revoked=gone)):
+        report = verified(pack, bounded(term))
+        assert report.verdict is PackVerdict.INVALID
+        assert {item.word for item in report.troubles} == {"untrusted"}
+    assert any("no outside anchor before the key was revoked" in item.what for item in report.troubles) or any(
+        "and the key was revoked" in item.what for item in report.troubles
+    )
+
+
+def test_a_trust_file_says_for_which_systems_somebody_is_trusted(tmp_path: Path) -> None:
+    world = a_log(tmp_path)
+    pack, trust = written(packed(world), tmp_path / "pack", world)
+    believed = PackTrust.from_bytes(trust.read_bytes())
+    for systems, verdict in ((("inc*",), PackVerdict.VALID), (("credit",), PackVerdict.INVALID)):
+        rules = {"check-result": (Rule(("pipeline",), systems),)}
+        ruled = replace(believed, trust=replace(believed.trust, rules=rules))
+        trust.write_bytes(ruled.to_bytes())
+        assert PackTrust.from_bytes(trust.read_bytes()).trust.rules == rules
+        assert verified(pack, trust).verdict is verdict

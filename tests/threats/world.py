@@ -6,6 +6,7 @@ hold one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -202,7 +203,7 @@ class World(Loans):
             key=self.witness_key,
             sign=self.key("audit").sign,
             logs=[self.log_key],
-            clock=lambda: 1_795_000_000.0,
+            clock=time.time,
         )
 
     def twin(self, folder: Path) -> World:

@@ -20,6 +20,7 @@ from aims_mlops.evidence.note import COSIGNATURE, ED25519, VerifierKey
 from aims_mlops.evidence.pack_index import FileEntry, PackIndex, PackLog, is_name
 from aims_mlops.evidence.pack_proofs import ProofBook
 from aims_mlops.evidence.pack_trust import PackTrust, united
+from aims_mlops.model.trust import Rule, Term
 from tests.builders import NOW, REGISTRY, key, trust
 
 ORIGIN = "example.org/log"
@@ -215,3 +216,24 @@ def test_several_trust_files_of_one_registry_say_more_together() -> None:
     again = replace(former, by_kind={"record": {old.id: "former"}})
     with pytest.raises(CannotDecide, match="one key to two people"):
         united([believed(trust=stolen), believed(trust=again)])
+
+
+def test_of_two_files_the_one_that_bounds_a_key_is_believed_whatever_their_order() -> None:
+    (id_, *_) = believed().trust.keys
+    ended = Term(end=NOW)
+
+    def with_term(term: Term) -> PackTrust:
+        keys = believed().trust.keys
+        return believed(trust=replace(trust(), keys={**keys, id_: replace(keys[id_], term=term)}))
+
+    for both in ([believed(), with_term(ended)], [with_term(ended), believed()]):
+        assert united(both).trust.keys[id_].term == ended
+    with pytest.raises(CannotDecide, match="one key two terms"):
+        united([with_term(ended), with_term(Term(start=NOW))])
+
+
+def test_two_files_with_different_rules_for_a_kind_are_not_put_together() -> None:
+    ruled = believed(trust=replace(trust(), rules={"check-result": (Rule(("pipeline",), ("income",)),)}))
+    assert united([ruled, ruled]).trust.rules == ruled.trust.rules
+    with pytest.raises(CannotDecide, match="different rules for a check-result"):
+        united([ruled, believed()])

@@ -136,6 +136,7 @@ def verifies(key: Dict[str, Any], signature: bytes, message: bytes) -> bool:
 # Bytes: JSON, envelopes (DSSE), signed notes and checkpoints (C2SP), the Merkle tree (RFC 6962)
 
 TYPE = b"application/vnd.in-toto+json"
+ERASABLE = ("check-result", "incident", "intent", "record")
 NAME = re.compile(r"([a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
@@ -334,8 +335,8 @@ class Pack:
         refuse((seq in index["leaves"]["period"]) != (start <= at < end) or at >= end, "recorded at another time")
         refuse(statement["predicate"]["header"]["system"] not in (None, index["system"]), "of another system")
         if kind == "tombstone":
-            named = set(re.findall("sha256:[0-9a-f]{64}", json.dumps(statement["predicate"])))
-            self.erased |= {"leaf %d" % other for other, (one, _) in self.leaves.items() if one["payload"] in named}
+            gone = [one for one, _ in self.leaves.values() if one["payload"] == "sha256:" + about]
+            self.erased |= {"leaf %d" % one["seq"] for one in gone if one["type"].split(":")[2] in ERASABLE}
 
     def log(self) -> Any:
         """Verify checkpoints, that each is a beginning of the next, and that the leaves are in one."""
