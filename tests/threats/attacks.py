@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from tests.threats import on_log as log
 from tests.threats import on_models as models
+from tests.threats import on_pack as pack
 from tests.threats import on_statements as statements
 from tests.threats import on_trust as trust
-from tests.threats.world import KEPT, LATER, URL, World
+from tests.threats.world import KEPT, LATER, PACK, URL, World
 
 VERIFY = ("evidence", "verify")
 MODEL = ("evidence", "verify", "loan/1")
@@ -22,6 +23,7 @@ LOG = ("log", "verify")
 AUDITOR = ("log", "verify", "--checkpoint", KEPT)
 LATEST = ("log", "verify", "--checkpoint", LATER)
 WITNESS = ("log", "witness", URL)
+PACKED = ("pack", "verify", PACK, "--trust", "auditor/trust.json")
 GATE = ("gate", "loan/1", "--to", "champion")
 
 DATABASE = "the evidence store's database"
@@ -32,6 +34,8 @@ OWN_KEY = "a key that aims.yaml knows"
 NO_KEY = "the database and a key of one's own"
 CONFIG = "aims.yaml and the folder of keys"
 FILES = "the model's files"
+ON_THE_WAY = "the pack on its way"
+PACKER = "the key of who may sign packs"
 REGISTRY = "MLflow's database"
 
 UNVERIFIED, USAGE, SHUT = 4, 2, 1
@@ -106,6 +110,34 @@ ATTACKS = (
     Attack("evidence-moved-to-data", HOST, trust.of_other_data, VERIFY, "untrusted", "is not signed by anyone"),
     Attack("policy-laxer-afterwards", CONFIG, trust.laxer_policy, GATE, "stale", "drift-strict is stale", SHUT),
     Attack("old-pass-again", DATABASE, log.append_again, VERIFY, "tampered", "repeats the statement of leaf 1"),
+    # The terms of keys, and times
+    Attack("key-stolen-back-dated", NO_KEY, trust.stolen_and_revoked, VERIFY, "untrusted", "no outside anchor before"),
+    Attack("key-ended", OWN_KEY, trust.ended, VERIFY, "untrusted", "and the key ended at"),
+    Attack("key-not-valid-yet", OWN_KEY, trust.not_yet, VERIFY, "untrusted", "and the key is valid from"),
+    Attack("measured-tomorrow", RESULT_KEY, trust.measured_tomorrow, VERIFY, "untrusted", "lies after it was recorded"),
+    # A pack
+    Attack("pack-byte-changed", ON_THE_WAY, pack.flip("index.csv"), PACKED, "tampered", "its bytes are not"),
+    Attack("pack-statement-changed", ON_THE_WAY, pack.flip("statements/*"), PACKED, "tampered", "its bytes are not"),
+    Attack("pack-index-changed", ON_THE_WAY, pack.edit_index, PACKED, "untrusted", "for a pack"),
+    Attack("pack-index-respelled", ON_THE_WAY, pack.respell, PACKED, "tampered", "not in the form in which"),
+    Attack("pack-file-added", ON_THE_WAY, pack.add, PACKED, "tampered", "somebody added it"),
+    Attack("pack-file-removed", ON_THE_WAY, pack.take_away, PACKED, "tampered", "somebody took it away"),
+    Attack("pack-file-linked", ON_THE_WAY, pack.link, PACKED, "tampered", "no plain file"),
+    Attack("pack-zip-slip", ON_THE_WAY, pack.zip_slip, PACKED, "tampered", "aims.yaml"),
+    Attack("pack-verifier-replaced", ON_THE_WAY, pack.replace_verifier, PACKED, "tampered", "verify.py"),
+    Attack("pack-key-replaced", ON_THE_WAY, pack.replace_key, PACKED, "tampered", "keys/pipeline"),
+    Attack("pack-proofs-swapped", ON_THE_WAY, pack.swap_proofs, PACKED, "tampered", "proofs/"),
+    Attack("pack-signed-by-outsider", ON_THE_WAY, pack.edited_and_listed(own=True), PACKED, "untrusted", "for a pack"),
+    Attack("pack-statement-edited-and-listed", PACKER, pack.edited_and_listed(), PACKED, "tampered", "statements/"),
+    Attack("pack-name-outside", PACKER, pack.name_outside, PACKED, "tampered", "is no name of a file in a pack"),
+    Attack(
+        "pack-checkpoint-of-another-tree",
+        PACKER,
+        pack.another_checkpoint,
+        PACKED,
+        "tampered",
+        "does not begin with that of",
+    ),
     # The model's files and the registry
     Attack("file-changed", FILES, models.change, MODEL, "mismatched", "changed: code/own_model.py"),
     Attack("file-added", FILES, models.add, MODEL, "mismatched", "added: sitecustomize.py"),

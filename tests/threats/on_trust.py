@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from aims_mlops.evidence.envelope import Envelope, Signature, pae
 from aims_mlops.evidence.statement import Statement
 from aims_mlops.evidence.waiver_body import Answer
-from aims_mlops.model.times import from_text
+from aims_mlops.model.times import from_text, to_text
 from tests.threats.on_statements import outsider
 from tests.threats.world import World
 
@@ -176,3 +176,37 @@ def witness_twice(world: World) -> None:
 
     twin = VerifierKey("aims-witness/other", world.witness_key.kind, world.witness_key.key)
     world.edit(f"witnesses: ['{world.witness_key}']", f"witnesses: ['{world.witness_key}', '{twin}']\n  quorum: 2")
+
+
+def _term(world: World, term: str) -> None:
+    """Write a term of the pipeline's key into aims.yaml."""
+    world.edit("keys: [keys/pipeline.pub.pem]", f"keys: [{{file: keys/pipeline.pub.pem, {term}}}]")
+
+
+def _moment(ago: timedelta) -> str:
+    return to_text(datetime.now(UTC) - ago)
+
+
+def stolen_and_revoked(world: World) -> None:
+    """Sign with a stolen key, dated before it was found to be stolen and revoked: the witness saw no such thing."""
+    _term(world, f"revoked: {{at: {_moment(timedelta(0))}, reason: compromised}}")
+    early = datetime.now(UTC) - timedelta(hours=1)
+    world.append(world.signed(passing(world, measured_at=early, signed_at=early).to_bytes(), "pipeline"))
+
+
+def ended(world: World) -> None:
+    """Go on signing with a key that was rotated out."""
+    _term(world, f"to: {_moment(timedelta(0))}")
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    world.append(world.signed(passing(world, measured_at=now, signed_at=now).to_bytes(), "pipeline"))
+
+
+def not_yet(world: World) -> None:
+    """Sign with a key that is valid from tomorrow on."""
+    _term(world, f"from: {_moment(timedelta(days=-1))}")
+
+
+def measured_tomorrow(world: World) -> None:
+    """Sign a result that is measured tomorrow, so that it is not stale for as long."""
+    late = datetime.now(UTC) + timedelta(days=1)
+    world.append(world.signed(passing(world, measured_at=late, signed_at=late).to_bytes(), "pipeline"))

@@ -80,6 +80,8 @@ P256 = ("loan-owner", "risk-officer", "former", "pipeline")
 ED25519_PEOPLE = ("the-log", "audit")
 WITNESS = "aims-witness/audit"
 URL = "https://audit.example.org"
+PACK = "pack"
+"""What an auditor was handed, with `auditor/trust.json` by another way."""
 KEPT = "auditor/kept.checkpoint"
 """What an auditor took away before the last statements were recorded."""
 LATER = "auditor/later.checkpoint"
@@ -263,6 +265,8 @@ def build(folder: Path) -> World:
     with reached(made):
         made.aims("log", "witness", URL, expect=0)
     (folder / LATER).write_bytes(made.outside.read_bytes())
+    made.aims("pack", "build", "loans", "--from", "2020-01-01", "--to", "2099-12-31", "-o", PACK, expect=0)
+    made.aims("pack", "trust", "-o", "auditor/trust.json", expect=0)
     return made
 
 
