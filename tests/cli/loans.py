@@ -177,7 +177,7 @@ class Loans:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         answer = Answer(done.returncode, done.stdout, done.stderr)
         assert answer.code == 0, f"{command}: {answer.code}\n{answer.out}\n{answer.err}"

@@ -129,7 +129,7 @@ class Watching:
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
 
-    def wait_for(self, text: str, *, times: int = 1, seconds: float = 60) -> None:
+    def wait_for(self, text: str, *, times: int = 1, seconds: float = 180) -> None:
         deadline = time.monotonic() + seconds
         while sum(text in line for line in self.lines) < times:
             assert time.monotonic() < deadline, f"{text!r} was not said {times} times:\n" + "\n".join(self.lines)

@@ -49,7 +49,7 @@ def run_document(
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert (out / f"{len(steps) - 1}.code").exists(), done.stderr
     said = [(out / f"{number}.txt").read_text(encoding="utf-8") for number in range(len(steps))]
