@@ -290,24 +290,26 @@ def _too_old(record: Record, max_age: timedelta | None, now: datetime) -> tuple[
 def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
     remedy = f"a {spec.id} record for {look.question.version.label}, signed by {spec.signed_by}"
     named = [record for record in look.of_kind("record") if record.statement.body.get("record") == spec.id]
-    people = look.question.people
-    about = [record for record in named if _may_sign(_signer(record), spec.signed_by, look.system, people)]
-    if named and not about:
+    # Who may sign and what is kept apart limits who approves. Whoever objected is heard until somebody approves behind
+    # it: else an objection would go as soon as its author may no longer sign.
+    objecting = [record for record in named if record.people and record.statement.body.get("outcome") != "passed"]
+    may = [record for record in named if not record.people or _who_may(record.people, spec, look)]
+    free = [record for record in may if not record.people or _who_may(record.people, spec, look, apart=True)]
+    if named and not (may or objecting):
         reason = f"recorded, but not by anyone who may: {spec.signed_by} has to sign it"
         return RequirementStatus(spec.id, "record", Status.MISSING, spec.required, reason=reason, hint=remedy)
-    barred = {person for record in look.apart("record") for person in record.people}
-    free = [record for record in about if not barred & set(record.people)]
     gone = look.erased(*look.policy.apart("record"))
-    if about and (gone or not free):
+    if may and (gone or not (free or objecting)):
         apart = " and ".join(sorted(look.policy.apart("record")))
-        reason = f"signed by {_signer(about[-1])}, who signed the {apart} too: the policy keeps it apart from a record"
+        reason = f"signed by {_signer(may[-1])}, who signed the {apart} too: the policy keeps it apart from a record"
         if gone:
             reason = f"the {apart}, which the policy keeps apart from a record, was {gone}: nobody knows who signed it"
         return RequirementStatus(spec.id, "record", Status.UNTRUSTED, spec.required, reason=reason, hint=remedy)
-    newest = newest_of(free, look.sought(spec.id, "record", remedy), look.evidence)
+    about = [record for record in named if record in free or record in objecting]
+    newest = newest_of(about, look.sought(spec.id, "record", remedy), look.evidence)
     if isinstance(newest, RequirementStatus):
         return replace(newest, required=spec.required)
-    judged = _approves(newest, spec, look, remedy) or _several(free, spec, look, remedy)
+    judged = _approves(newest, spec, look, remedy) or _several(about, spec, look, remedy)
     return _found(spec.id, "record", newest, required=spec.required, judged=judged or (Status.PASSED, "", ""))
 
 
@@ -319,6 +321,8 @@ def _approves(record: Record, spec: RecordSpec, look: _Look, remedy: str) -> _Ju
         return *too_old, remedy
     if record.statement.body.get("outcome") != "passed":
         return Status.FAILED, "the record does not approve", remedy
+    if not _who_may(_counting(record), spec, look, apart=True):
+        return Status.UNTRUSTED, record.why or "none of those whose signature counts may sign it", remedy
     return None
 
 
@@ -331,20 +335,31 @@ def _several(about: Sequence[Record], spec: RecordSpec, look: _Look, remedy: str
         if record.binds(look.question.subject) and (erased is None or erased.leaf.seq < record.seq):
             last |= dict.fromkeys(record.people, record)
     approving = {person: record for person, record in last.items() if _approves(record, spec, look, remedy) is None}
-    people = [person for person, record in approving.items() if person in (*record.keys.values(), record.signer)]
+    counting = [person for person, record in approving.items() if person in _counting(record)]
+    people = _who_may(counting, spec, look, apart=True)
     if look.policy.enough("record", people):
         return None
     reason = f"{len(people)} of {look.policy.demanded('record')} people signed it so far: {', '.join(people)}"
     return Status.MISSING, reason, remedy
 
 
+def _counting(record: Record) -> list[str]:
+    """Who signed it so that it counts."""
+    return list(record.keys.values()) or ([] if record.signer is None else [record.signer])
+
+
+def _who_may(people: Iterable[str], spec: RecordSpec, look: _Look, *, apart: bool = False) -> list[str]:
+    """Return those who may sign a record; with `apart`, only who signed nothing that is kept apart from it."""
+    barred = {person for record in look.apart("record") for person in record.people} if apart else set()
+    everyone, rule = look.question.people, spec.signed_by
+    return [one for one in people if one not in barred and _may_sign(one, rule, look.system, everyone)]
+
+
 def _signer(record: Record) -> str | None:
     return record.signer or next(iter(record.people), None)
 
 
-def _may_sign(signer: str | None, rule: str, system: System, people: Iterable[Person]) -> bool:
-    if signer is None:
-        return True  # It stays among the records, and is named as untrusted.
+def _may_sign(signer: str, rule: str, system: System, people: Iterable[Person]) -> bool:
     person = person_of(people, signer)
     if person is None or person.kind != "person" or not person.active:
         return False

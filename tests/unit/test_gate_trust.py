@@ -307,6 +307,52 @@ def test_a_revoked_approver_s_key_closes_the_waiver_and_a_revoked_measurer_stays
     assert not answer.allowed
 
 
+# Whoever objected is heard, whatever became of him
+
+
+BY_OFFICER = policy(records=[record_spec("peer-review", signed_by="officer")])
+EARLY, LATE = NOW - 3 * HOUR, NOW - HOUR
+
+
+def said(outcome: str, at: datetime, *signers: str) -> Entry:
+    made = entry(human(outcome, nonce=f"{outcome}-{at}", measured_at=at, signed_at=at), *signers)
+    return replace(made, captured_at=to_text(at))
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_an_objection_of_two_people_stays_one_when_the_key_of_one_is_revoked(reason: str) -> None:
+    items = (PASSED, said("passed", EARLY, "officer"), said("failed", LATE, "officer", "colleague"))
+
+    assert asked(*items[:2], policy_=BY_OFFICER).allowed
+    assert not asked(*items, policy_=BY_OFFICER).allowed
+    assert not asked(*items, policy_=BY_OFFICER, officer=gone(NOW - 2 * HOUR, reason)).allowed
+
+
+def test_an_objection_that_somebody_signed_too_who_may_not_is_heard() -> None:
+    items = (PASSED, said("passed", EARLY, "officer"), said("failed", LATE, "owner", "officer"))
+    assert not asked(*items, policy_=BY_OFFICER).allowed
+
+
+def test_an_objection_is_heard_though_its_author_measured_or_owns_the_system_since() -> None:
+    apart = replace(REVIEWED, separate=(frozenset({"check-result", "record"}),))
+    by_colleague = {**apart.trust["check-result"], key("colleague").public.id: "colleague"}
+    apart = replace(apart, trust={**apart.trust, "check-result": by_colleague})
+    items = [PASSED, said("passed", EARLY, "officer"), said("failed", LATE, "colleague")]
+
+    assert asked(*items[:2], policy_=apart).allowed
+    assert not asked(*items, policy_=apart).allowed
+    assert not asked(*items, entry(result(nonce="mine"), "colleague"), policy_=apart).allowed
+    assert asked(*items, said("passed", NOW - HOUR / 2, "officer"), policy_=apart).allowed
+
+
+def test_who_may_not_sign_does_not_count_among_the_people_who_have_to() -> None:
+    two = ruled("record", Rule(("owner", "officer"), threshold=2), records=(record_spec("peer-review"),))
+    two = replace(two, trust={**two.trust, "record": {key(who).public.id: who for who in ("owner", "officer")}})
+
+    both = found(asked(PASSED, entry(human(), "officer", "owner"), policy_=two), "peer-review")
+    assert (both.status, both.reason) == (Status.MISSING, "1 of 2 people signed it so far: officer")
+
+
 # Law 1
 
 
