@@ -86,7 +86,10 @@ def place(workspace: str, model: str, target: Target) -> Place:
 
 @dataclass(frozen=True)
 class Acts:
-    """All acts that count, oldest first, with the decisions that promotions rest on, and what else was found."""
+    """All acts that count, or would but for the term of a key, oldest first, and what else was found.
+
+    With the decisions that promotions rest on.
+    """
 
     acts: tuple[Act, ...]
     unsigned: tuple[Act, ...]
@@ -119,8 +122,9 @@ def read_acts(services: Services, walked: KnownWalk, trust: Trust, *, servers: C
     ours = [item for item in records if item.statement.header.registry_id == services.store.registry_id()]
     acts = [act for record in ours if (act := _act(record)) is not None and _is_believed(act, servers)]
     return Acts(
-        # A removal by a key that was revoked since stays one: what was taken away on purpose does not come back by it.
-        tuple(act for act in acts if act.record.signer is not None or (act.record.doubted and act.kind in REMOVES)),
+        # What a key did that was revoked since stays done, and proves nothing: what was taken away on purpose, or made
+        # place for another version, does not come back by it.
+        tuple(act for act in acts if act.record.signer is not None or act.record.doubted),
         tuple(act for act in acts if act.record.signer is None and act.record.statement.kind == "promotion"),
         {str(item.payload): item for item in ours if item.statement.kind == "gate-decision"},
         dict(_findings(ours)),
@@ -182,6 +186,8 @@ def what_fails(act: Act, acts: Acts, *, servers: Collection[str]) -> str | None:
     `servers` are the people whose decisions alone count, where a server enforces; empty means that a client's count
     too. A restoration is worth what the promotion before it is worth. What the gate would say today is not asked.
     """
+    if act.record.signer is None:
+        return f"does not count: {act.record.why}"
     if act.kind == "restore":
         earlier = [item for item in acts.at(act.place) if item.kind == "promote" and _same(item, act)]
         fails = [what_fails(item, acts, servers=servers) for item in earlier if item.seq < act.seq]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from aims_mlops import api
-from aims_mlops.errors import NothingToDo, VerificationError
+from aims_mlops.errors import ExitCode, NothingToDo, VerificationError
 from aims_mlops.model.subject import ModelRef, Target
+from aims_mlops.model.trust import Revocation, Term
 from tests.api.world import World
 
 REF = ModelRef("income", version="3")
@@ -91,3 +92,29 @@ def test_verifying_by_an_alias_that_nobody_protects_says_that_no_decision_vouche
     found = api.verify_live(live.services, ModelRef("income", alias="dev"))
     assert found.exit_code == 0
     assert found.note == "no decision vouches for dev: no policy protects that alias"
+
+
+def test_a_revocation_does_not_make_right_what_was_moved_back_past_the_gate(world: World) -> None:
+    both = ("pipeline", "officer")
+    world.put_policy(world.trusting(check_result=both, gate_decision=both, promotion=both))
+    world.registry.add("income", "4", b"another manifest")
+    for number, person in (("3", "pipeline"), ("4", "officer")):
+        world.person, ref = person, ModelRef("income", version=number)
+        api.check(world.services, ref)
+        api.promote(world.services, ref, CHAMPION, reason=number)
+    world.person = "pipeline"
+    holds(world, "income/4")
+    holds(world, "income/3", "champion")
+
+    def said() -> tuple[ExitCode, str]:
+        found = api.verify_live(world.services, ModelRef("income", alias="champion"))
+        return found.exit_code, found.troubles[0].what
+
+    assert said() == (ExitCode.UNVERIFIED, said()[1])
+    assert "superseded" in said()[1]
+    world.terms = {"officer": Term(revoked=Revocation(world.now, "compromised"))}
+    assert said()[0] == ExitCode.UNVERIFIED
+    holds(world, "income/3")
+    holds(world, "income/4", "champion")
+    assert said()[0] == ExitCode.UNVERIFIED
+    assert "does not count: no outside anchor before the key was revoked" in said()[1]

@@ -77,7 +77,8 @@ def rows(path: Path, heading: str = "") -> set[str]:
     return {word for cell in first for word in re.findall(r"`([^`]+)`", cell)}
 
 
-FOR_TESTS = {"AIMS_TEST_POSTGRES", "AIMS_TEST_MYSQL", "AIMS_BYPASS", "AIMS_REQUIRE_SERVERS", "AIMS_SHARED"}
+FOR_TESTS = {f"AIMS_{name}" for name in ("TEST_POSTGRES", "TEST_MYSQL", "BYPASS", "REQUIRE_SERVERS", "SHARED")}
+FOR_TESTS |= {"AIMS_SLOW_SECONDS"}
 """Variables of this repository's own tests."""
 
 
