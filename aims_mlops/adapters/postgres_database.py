@@ -62,7 +62,9 @@ class PostgresDatabase:
 
     def reading(self) -> Connection:
         """Return a connection that begins no transaction: each question sees the newest state."""
-        return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = self.engine.connect()
+        with _whole(connection):
+            return connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def prepare(self) -> None:
         """Do nothing: databases are made by their administrators."""
@@ -79,7 +81,7 @@ class PostgresDatabase:
         """
         compiled = self._compiled.setdefault(question, question.compile(dialect=self.engine.dialect))
         driver = _driver(connection)
-        with _told(), driver.pipeline():
+        with _whole(connection), driver.pipeline():
             driver.execute(_WRITERS_LOCK)
             row: Sequence[Any] | None = driver.execute(str(compiled), compiled.construct_params(values)).fetchone()
         assert row is not None
@@ -87,8 +89,11 @@ class PostgresDatabase:
 
     @contextmanager
     def sending(self, connection: Connection) -> Iterator[None]:
-        """Let statements wait for no answer before the next is sent: a pipeline of libpq."""
-        with _told(), _driver(connection).pipeline():
+        """Let statements wait for no answer before the next is sent: a pipeline of libpq.
+
+        Where one of them is refused, the connection is given up, and with it the transaction.
+        """
+        with _whole(connection), _driver(connection).pipeline():
             yield
 
     @property
@@ -140,7 +145,7 @@ class PostgresDatabase:
             if state.startswith(prefix):
                 return StoreError(f"{self.place} {what.format(seconds=self._busy_seconds)}", hint=hint)
         first_line = str(original).strip().partition("\n")[0]
-        if not state or state.startswith("08"):
+        if not state or state.startswith(("08", "57P")):
             return StoreError(
                 f"{self.place} does not answer: {first_line}",
                 hint="see that the PostgreSQL server runs and that the address in AIMS_STORE or `store:` is right",
@@ -176,12 +181,21 @@ def _driver(connection: Connection) -> Any:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Let the driver's errors be SQLAlchemy's, as where they come through it."""
+def _whole(connection: Connection) -> Iterator[None]:
+    """Give a connection up where the block does not end well, and let the driver's errors be SQLAlchemy's.
+
+    In a pipeline SQLAlchemy counts a COMMIT as done that was only sent: what it takes for a fresh connection is one in
+    a failed transaction, and whoever got it from the pool next would fail with it.
+    """
+    ended = False
     try:
         yield
+        ended = True
     except _driver_error() as error:
         raise DBAPIError(None, None, error) from error
+    finally:
+        if not ended:
+            connection.invalidate()
 
 
 def _make_engine(url: URL, busy_seconds: float) -> Engine:
