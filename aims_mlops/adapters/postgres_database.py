@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, ProcessEngine
+from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, NOT_KEPT, ProcessEngine
 from aims_mlops.errors import AimsError, StoreError
 from aims_mlops.plugin import require
 
@@ -79,7 +79,7 @@ class PostgresDatabase:
         The question sees what the writer before committed: each statement of a transaction has a snapshot of its own,
         and its own is taken when the lock is had.
         """
-        compiled = self._compiled.setdefault(question, question.compile(dialect=self.engine.dialect))
+        compiled = self._compile(question)
         driver = _driver(connection)
         with _whole(connection), driver.pipeline():
             driver.execute(_WRITERS_LOCK)
@@ -95,6 +95,18 @@ class PostgresDatabase:
         """
         with _whole(connection), _driver(connection).pipeline():
             yield
+
+    def demand(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> None:
+        """Send a division by the answer: by zero it fails, and nothing that was sent behind it is done, no COMMIT.
+
+        Row counts come only with the pipeline's end, and a COMMIT that waited for them would cost all writers a round
+        trip more; one that did not would have committed a leaf without its envelope before anybody could tell.
+        """
+        compiled = self._compile(question)
+        _driver(connection).execute(f"SELECT 1 / ({compiled})", compiled.construct_params(values))
+
+    def _compile(self, question: Select[Any]) -> SQLCompiler:
+        return self._compiled.setdefault(question, question.compile(dialect=self.engine.dialect))
 
     @property
     def clock(self) -> ColumnElement[Any]:
@@ -251,6 +263,7 @@ def _limit_waiting(busy_seconds: float, driver: Any, _record: object) -> None:
 
 
 _MEANINGS = (
+    ("22012", *NOT_KEPT),  # of `demand`: nothing else here divides
     ("53100", "cannot grow: its disk is full. Nothing was written", "free space on the database server, then repeat"),
     (
         "55P03",

@@ -480,7 +480,11 @@ def rows_of(home: Home) -> list[int]:
     ],
 )
 def test_an_append_that_fails_on_the_server_leaves_its_connections_whole(
-    postgres: Home, table: str, body: str, at_commit: bool, said: str  # noqa: FBT001
+    postgres: Home,
+    table: str,
+    body: str,
+    at_commit: bool,  # noqa: FBT001
+    said: str,
 ) -> None:
     store = postgres.open()
     store.append(entry("one"))
@@ -505,5 +509,63 @@ def test_a_first_question_that_fails_leaves_its_connections_whole(postgres: Home
     postgres.sql("ALTER TABLE aims_leaf_away RENAME TO aims_leaf")
     assert store.append(entry("one")).leaf.seq == 0  # there already: left without a commit
     assert len(store.envelope_digests()) == 1
+    assert store.append(entry("two")).leaf.seq == 1
+    assert audit(store).faults == ()
+
+
+NOT_KEPT = (
+    "took a leaf and its envelope without an error, and does not hold both as they were written: nothing was committed"
+)
+
+
+def refused_as_not_kept(store: SqlEvidenceStore, name: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        store.append(entry(name))
+    assert str(caught.value) == f"{store.place} {NOT_KEPT}"
+    assert caught.value.hint == (
+        "look for a trigger or a rule on the aims_ tables that drops or changes rows, take it away, then repeat"
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "body"),
+    [
+        *(pytest.param(table, SWALLOW, id=f"{table} swallowed") for table in TABLES),
+        pytest.param("aims_leaf", "BEGIN NEW.leaf = 'other'; RETURN NEW; END", id="another leaf"),
+        pytest.param("aims_leaf", "BEGIN NEW.seq = 7; RETURN NEW; END", id="another place"),
+    ],
+)
+@pytest.mark.parametrize("tile", [False, True], ids=["in the pipeline", "with a tile"])
+def test_a_row_that_the_server_swallows_is_not_acknowledged(
+    postgres: Home,
+    table: str,
+    body: str,
+    tile: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if tile:  # the leaf that fills one is committed outside the pipeline
+        monkeypatch.setattr("aims_mlops.adapters.sql_store.fills_tile", lambda size: size == 2)
+        monkeypatch.setattr(SqlEvidenceStore, "_keep_tiles", lambda *_given, **_size: None)
+    store = postgres.open()
+    store.append(entry("one"))
+    with trigger(postgres, table, body):
+        for _ in range(2):
+            refused_as_not_kept(store, "two")
+    head = store.head()
+    assert (rows_of(postgres), head.seq if head else None) == ([1, 1], 0)
+    assert store.append(entry("two")).leaf.seq == 1
+    assert audit(store).faults == ()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_row_that_sqlite_swallows_is_not_acknowledged(sqlite: Home, table: str) -> None:
+    store = sqlite.open()
+    store.append(entry("one"))
+    sqlite.sql(f"CREATE TRIGGER meddling BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END")
+    for _ in range(2):
+        refused_as_not_kept(store, "two")
+    sqlite.sql("DROP TRIGGER meddling")
+    head = store.head()
+    assert (rows_of(sqlite), head.seq if head else None) == ([1, 1], 0)
     assert store.append(entry("two")).leaf.seq == 1
     assert audit(store).faults == ()
