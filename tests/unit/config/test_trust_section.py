@@ -125,7 +125,7 @@ def test_a_tombstone_is_bound_to_no_system(base: str, mistakes: Mistakes, read: 
         f"aims.yaml:13:{column}: a tombstone cannot be bound to systems: the leaf of what it erases names none, "
         "only its signer would\n  hint: take systems: away; whoever may erase may do so for every system"
     )
-    assert read(base.replace(RECORD, f"{RECORD}  tombstone: {{by: [ann]}}\n"))
+    assert read(base.replace(RECORD, f"{RECORD}  tombstone: {{by: [ann]}}\n")).systems
 
 
 def test_only_what_people_sign_one_after_the_other_can_demand_several(base: str, mistakes: Mistakes) -> None:
