@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, ProcessEngine
+from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, NOT_KEPT, ProcessEngine
 from aims_mlops.errors import AimsError, StoreError
 from aims_mlops.plugin import require
 
@@ -62,7 +62,9 @@ class PostgresDatabase:
 
     def reading(self) -> Connection:
         """Return a connection that begins no transaction: each question sees the newest state."""
-        return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = self.engine.connect()
+        with _whole(connection):
+            return connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def prepare(self) -> None:
         """Do nothing: databases are made by their administrators."""
@@ -77,9 +79,9 @@ class PostgresDatabase:
         The question sees what the writer before committed: each statement of a transaction has a snapshot of its own,
         and its own is taken when the lock is had.
         """
-        compiled = self._compiled.setdefault(question, question.compile(dialect=self.engine.dialect))
+        compiled = self._compile(question)
         driver = _driver(connection)
-        with _told(), driver.pipeline():
+        with _whole(connection), driver.pipeline():
             driver.execute(_WRITERS_LOCK)
             row: Sequence[Any] | None = driver.execute(str(compiled), compiled.construct_params(values)).fetchone()
         assert row is not None
@@ -87,9 +89,24 @@ class PostgresDatabase:
 
     @contextmanager
     def sending(self, connection: Connection) -> Iterator[None]:
-        """Let statements wait for no answer before the next is sent: a pipeline of libpq."""
-        with _told(), _driver(connection).pipeline():
+        """Let statements wait for no answer before the next is sent: a pipeline of libpq.
+
+        Where one of them is refused, the connection is given up, and with it the transaction.
+        """
+        with _whole(connection), _driver(connection).pipeline():
             yield
+
+    def demand(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> None:
+        """Send a division by the answer: by zero it fails, and nothing that was sent behind it is done, no COMMIT.
+
+        Row counts come only with the pipeline's end, and a COMMIT that waited for them would cost all writers a round
+        trip more; one that did not would have committed a leaf without its envelope before anybody could tell.
+        """
+        compiled = self._compile(question)
+        _driver(connection).execute(f"SELECT 1 / ({compiled})", compiled.construct_params(values))
+
+    def _compile(self, question: Select[Any]) -> SQLCompiler:
+        return self._compiled.setdefault(question, question.compile(dialect=self.engine.dialect))
 
     @property
     def clock(self) -> ColumnElement[Any]:
@@ -140,7 +157,7 @@ class PostgresDatabase:
             if state.startswith(prefix):
                 return StoreError(f"{self.place} {what.format(seconds=self._busy_seconds)}", hint=hint)
         first_line = str(original).strip().partition("\n")[0]
-        if not state or state.startswith("08"):
+        if not state or state.startswith(("08", "57P")):
             return StoreError(
                 f"{self.place} does not answer: {first_line}",
                 hint="see that the PostgreSQL server runs and that the address in AIMS_STORE or `store:` is right",
@@ -176,12 +193,21 @@ def _driver(connection: Connection) -> Any:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Let the driver's errors be SQLAlchemy's, as where they come through it."""
+def _whole(connection: Connection) -> Iterator[None]:
+    """Give a connection up where the block does not end well, and let the driver's errors be SQLAlchemy's.
+
+    In a pipeline SQLAlchemy counts a COMMIT as done that was only sent: what it takes for a fresh connection is one in
+    a failed transaction, and whoever got it from the pool next would fail with it.
+    """
+    ended = False
     try:
         yield
+        ended = True
     except _driver_error() as error:
         raise DBAPIError(None, None, error) from error
+    finally:
+        if not ended:
+            connection.invalidate()
 
 
 def _make_engine(url: URL, busy_seconds: float) -> Engine:
@@ -237,6 +263,7 @@ def _limit_waiting(busy_seconds: float, driver: Any, _record: object) -> None:
 
 
 _MEANINGS = (
+    ("22012", *NOT_KEPT),  # of `demand`: nothing else here divides
     ("53100", "cannot grow: its disk is full. Nothing was written", "free space on the database server, then repeat"),
     (
         "55P03",

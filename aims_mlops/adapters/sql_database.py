@@ -23,6 +23,12 @@ LOCK_SECONDS = 30.0
 WRITES = "aims_writes"
 """Execution option of an engine whose transactions write."""
 
+NOT_KEPT = (
+    "took a leaf and its envelope without an error, and does not hold both as they were written: nothing was committed",
+    "look for a trigger or a rule on the aims_ tables that drops or changes rows, take it away, then repeat",
+)
+"""What `Database.demand` says of an append, and what to do about it."""
+
 
 class Database(Protocol):
     """One kind of database."""
@@ -67,6 +73,13 @@ class Database(Protocol):
         """Let what is written inside the `with` go to the server together, where it allows that.
 
         Nothing inside may read, and what the server refuses is raised at the end.
+        """
+        ...
+
+    def demand(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> None:
+        """Let the transaction fail unless a question is answered with 1, and not with 0.
+
+        Raises what `explain` makes a `StoreError` of, or that itself: here, or at the end of `sending`.
         """
         ...
 

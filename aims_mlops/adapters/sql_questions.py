@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, Select, Text, bindparam, cast, delete, insert, null, select, union_all
+from sqlalchemy import (
+    Column,
+    LargeBinary,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    insert,
+    null,
+    select,
+    union_all,
+)
 
 from aims_mlops.adapters.sql_tables import BLOB, ENVELOPE, LEAF, META, TILE
 
@@ -24,6 +38,22 @@ BEFORE_APPEND = select(
 )
 """All that an append has to know, in one question: each costs a server's round trip while the others wait."""
 NEW_LEAF, NEW_ENVELOPE = insert(LEAF), insert(ENVELOPE)
+WRITTEN = select(
+    case(
+        (
+            and_(
+                select(LEAF.c.seq)
+                .where(LEAF.c.seq == bindparam("place"), LEAF.c.digest == bindparam("digest"))
+                .where(LEAF.c.payload == bindparam("payload"), bindparam("leaf", type_=LargeBinary) == LEAF_BYTES)
+                .exists(),
+                select(ENVELOPE.c.payload).where(ENVELOPE.c.payload == bindparam("payload")).exists(),
+            ),
+            1,
+        ),
+        else_=0,
+    )
+)
+"""1 where a leaf stands at its place as it was written, and an envelope beside it; else 0."""
 ENVELOPE_OF = select(ENVELOPE_BYTES).where(ENVELOPE.c.payload == bindparam("asked"))
 ENVELOPES_OF = select(ENVELOPE.c.payload, ENVELOPE_BYTES).where(
     ENVELOPE.c.payload.in_(bindparam("asked", expanding=True))

@@ -247,6 +247,9 @@ class SqlEvidenceStore(SqlTree):
             connection.execute(sql.NEW_LEAF, row)
             if not enclosed:
                 connection.execute(sql.NEW_ENVELOPE, {"payload": str(entry.payload), "envelope": entry.envelope})
+            # A trigger or a rule can swallow a row without an error: such an append is not committed.
+            asked = {"place": stored.leaf.seq, "digest": row["digest"], "leaf": row["leaf"], "payload": row["payload"]}
+            self._database.demand(connection, sql.WRITTEN, asked)
             if not fills_tile(size):
                 connection.commit()
         if fills_tile(size):

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from aims_mlops.adapters.file_lock import explain_os_error, file_lock
-from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, WRITES, ProcessEngine
+from aims_mlops.adapters.sql_database import BUSY_SECONDS, LOCK_SECONDS, NOT_KEPT, WRITES, ProcessEngine
 from aims_mlops.errors import AimsError, StoreError
 from aims_mlops.model.digest import Digest
 from aims_mlops.ports import Clock
@@ -78,6 +78,11 @@ class SqliteDatabase:
     def sending(self, connection: Connection) -> AbstractContextManager[None]:  # noqa: ARG002  # no server, no trips
         """Do nothing more: there is no way to go."""
         return nullcontext()
+
+    def demand(self, connection: Connection, question: Select[Any], values: Mapping[str, Any]) -> None:
+        """Ask, before anything is committed."""
+        if connection.execute(question, values).scalar() != 1:
+            raise StoreError(f"{self.place} {NOT_KEPT[0]}", hint=NOT_KEPT[1])
 
     @property
     def clock(self) -> ColumnElement[Any]:

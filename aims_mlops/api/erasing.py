@@ -74,7 +74,7 @@ def erase(services: Services, text: str, why: Why) -> Erased:
     signer = trusted_signer(services, KIND)
     walked = walk_log(services, whole=True)
     _must_hold(walked, leaf)
-    content, known = services.store.envelope(leaf.payload), walked.erased.get(leaf.seq)
+    content, known = services.store.envelope(leaf.payload), walked.excused.get(leaf.seq)
     if known is not None and content is None:
         raise NothingToDo(f"{leaf.payload.short} is {known.says} already", hint="its leaf stays, as it has to")
     header = _header(services, walked, leaf, content)
@@ -85,7 +85,7 @@ def erase(services: Services, text: str, why: Why) -> Erased:
         about = SUBJECT_NAME, leaf.payload
         said = Said("tombstone", _about(header), None, policy, body, measured_at=services.clock(), about=about)
         write(services, said, signer=signer)
-    erasure = walk_log(services).erased.get(leaf.seq)
+    erasure = walk_log(services).excused.get(leaf.seq)
     if erasure is None:
         raise VerificationError("the tombstone was appended, and does not hold: nothing was deleted", hint=_LOOK)
     try:

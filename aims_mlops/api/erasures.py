@@ -30,6 +30,8 @@ class _Read:
     claims: int = 0
     erased: dict[int, Erasure] = field(default_factory=dict)
     """By the place of what was erased. Never shrinks: a tombstone is a statement like any other."""
+    doubted: dict[int, Erasure] = field(default_factory=dict)
+    """The same of doubted tombstones: erased for the gate too, and unproved."""
     unproved: dict[int, Digest] = field(default_factory=dict)
     """Places that only tombstones speak of which hold for nobody."""
 
@@ -48,7 +50,8 @@ class Erasures:
             return walked
         with self._turn:
             read = self._read(walked, trust)
-            erased = {seq: item for seq, item in read.erased.items() if item.tombstone.seq < walked.end}
+            both = (*read.doubted.items(), *read.erased.items())  # what holds comes last, and takes the place
+            erased = {seq: item for seq, item in both if item.tombstone.seq < walked.end}
             unproved = dict(read.unproved)
         there = self._store.envelope_digests(list(unproved.values())) if unproved else {}
         known = {fault.seq for fault in walked.faults}
@@ -79,9 +82,11 @@ class Erasures:
         leaf = leaves[place].leaf
         said = self._opened.open(leaves[tombstone], trust)
         found = None if isinstance(said, Fault) else erasure(leaf, said, registry_id=registry_id)
-        if found is None:
-            if leaf.seq not in read.erased:
-                read.unproved[leaf.seq] = leaf.payload
-        else:
+        if found is not None and found.explains:
             read.erased.setdefault(leaf.seq, found)
             read.unproved.pop(leaf.seq, None)
+            return
+        if found is not None:
+            read.doubted.setdefault(leaf.seq, found)
+        if leaf.seq not in read.erased:
+            read.unproved[leaf.seq] = leaf.payload

@@ -76,7 +76,8 @@ class Verification:
 
 def _open(services: Services, walked: KnownWalk, ref: ModelRef | None) -> list[Record | Fault]:
     trust = trust_of(services)
-    there = [read.leaf for read in walked.leaves if read.leaf.seq not in walked.erased]
+    excused = walked.excused
+    there = [read.leaf for read in walked.leaves if read.leaf.seq not in excused]
     opened = [open_leaf(leaf, services.store.envelope(leaf.payload), trust) for leaf in there]
     return [item for item in opened if isinstance(item, Fault) or ref is None or _about(item, ref)]
 
@@ -102,7 +103,7 @@ def list_evidence(services: Services, ref: ModelRef | None = None) -> list[Row]:
     rows = [_fault_row(fault) for fault in faults.values()]
     opened = [item for item in _open(services, walked, ref) if item.seq not in faults]
     rows += [_fault_row(item) if isinstance(item, Fault) else _row(item) for item in opened]
-    rows += [_erased_row(item) for item in walked.erased.values() if ref is None or _about(item.tombstone, ref)]
+    rows += [_erased_row(item) for item in walked.excused.values() if ref is None or _about(item.tombstone, ref)]
     return sorted(rows, key=lambda row: -1 if row.seq is None else row.seq)
 
 
@@ -187,7 +188,7 @@ def show(services: Services, text: str) -> dict[str, Any]:
 
 def must_be_there(services: Services, leaf: Leaf) -> None:
     """Raise `NothingToDo` for a leaf whose statement was erased."""
-    erased = walk_log(services).erased.get(leaf.seq)
+    erased = walk_log(services).excused.get(leaf.seq)
     if erased is not None:
         what = f"the {erased.kind} {leaf.payload.short} of leaf {leaf.seq} was {erased.says}"
         raise NothingToDo(what, hint=f"aims evidence show {erased.tombstone.payload.short} prints the tombstone")
@@ -261,7 +262,7 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
         troubles += changed
     label = None if version is None else version.label
     found = Verification(len(walked.leaves), len(records), label, digest, tuple(troubles), observations=missing)
-    return replace(found, erased=len(walked.erased))
+    return replace(found, erased=len(walked.excused))
 
 
 def _erased(services: Services, item: Erasure) -> Remark:

@@ -156,21 +156,36 @@ class KnownLog:
 def keep_verifying(log: KnownLog, *, every: float = EVERY_SECONDS) -> threading.Event:
     """Call `reverify` from a thread of its own until the event that is returned is set, or the log is used no more.
 
-    What it finds shuts the gate; a store that does not answer is tried again the next time.
+    What it finds shuts the gate; a store that does not answer is tried again the next time. A thread that dies of an
+    exception which nobody foresaw tells it as any thread does (`threading.excepthook`), and another takes its place.
     """
     stop, kept = threading.Event(), weakref.ref(log)
 
     def work() -> None:
-        while not stop.wait(every) and (found := kept()) is not None:
-            try:
-                for fault in found.reverify().faults:
-                    _log.error("the evidence log does not hold: %s", fault.what)
-            except AimsError as error:
-                _log.warning("the evidence log could not be verified again: %s", error)
-            del found
+        ended = False
+        try:
+            while not stop.wait(every) and (found := kept()) is not None:
+                _verify_again(found)
+                del found
+            ended = True
+        finally:
+            if not ended:
+                _log.error("verifying the evidence log again ended in an error; it goes on in %g s", every)
+                begin()
 
-    threading.Thread(target=work, name="aims-reverify", daemon=True).start()
+    def begin() -> None:
+        threading.Thread(target=work, name="aims-reverify", daemon=True).start()
+
+    begin()
     return stop
+
+
+def _verify_again(log: KnownLog) -> None:
+    try:
+        for fault in log.reverify().faults:
+            _log.error("the evidence log does not hold: %s", fault.what)
+    except AimsError as error:
+        _log.warning("the evidence log could not be verified again: %s", error)
 
 
 def _walked(store: LogStore) -> tuple[Index, list[Fault], Head | None]:

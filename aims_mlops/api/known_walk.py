@@ -103,6 +103,11 @@ class KnownWalk:
     """What was erased, by its `seq`; filled in by `Erasures.held`, which knows whom to trust."""
 
     @property
+    def excused(self) -> Mapping[int, Erasure]:
+        """Those of the erased whose text may be gone: the others are statements still, and only the gate hears none."""
+        return {seq: item for seq, item in self.erased.items() if item.explains}
+
+    @property
     def end(self) -> int:
         """The number behind the newest leaf that was read."""
         return 0 if self.head is None else self.head.seq + 1

@@ -120,7 +120,7 @@ def verify_checkpoints(services: Services, brought: Mapping[str, bytes] | None =
         checkpoints=rows,
         quorum=who.quorum,
         troubles=(*troubles, *bad, *broken, *_tiles(services, tree)),
-        erased=tuple(item for _, item in sorted(walked.erased.items())),
+        erased=tuple(item for _, item in sorted(walked.excused.items())),
         stamps=stamped,
     )
 

@@ -60,7 +60,7 @@ def choose(services: Services, system: System, start: datetime, end: datetime, t
         raise NothingToDo(what, hint="aims evidence list")
     ours = {record.seq for record in own}
     theirs = [record.seq for record in told if record.statement.subject in files and record.seq not in ours]
-    erased = [item.leaf for item in walked.erased.values() if item.tombstone.seq in ours]
+    erased = [item.leaf for item in walked.excused.values() if item.tombstone.seq in ours]
     late = [leaf.seq for leaf in erased if from_text(leaf.captured_at) >= start]
     early = [leaf.seq for leaf in erased if from_text(leaf.captured_at) < start and leaf.subject in files]
     mine, leaves = sorted(record.seq for record in (*period, *before)), walked.leaves
@@ -98,9 +98,10 @@ def _in_use(services: Services, walked: KnownWalk, system: System, at: datetime,
 
 def _opened(services: Services, walked: KnownWalk) -> Iterator[Record]:
     """Read every statement; whose signatures they have is asked for of those that are chosen only."""
+    excused = walked.excused
     with services.store.reading():
         for read in walked.leaves:
-            if read.leaf.seq not in walked.erased:
+            if read.leaf.seq not in excused:
                 yield _open(services, read, Trust({}, {}))
 
 

@@ -87,7 +87,8 @@ class Services:
         anybody = {key.id: someone.id for someone in self.project.people if someone.active for key in someone.keys}
         keys = {key.id: key for person in self.project.people for key in person.keys}
         rules = dict(policy.rules)
-        for kind, like in (("bypass-finding", "gate-decision"), ("intent", "check-result")):
+        liken = (("pack", "gate-decision"), ("bypass-finding", "gate-decision"), ("intent", "check-result"))
+        for kind, like in liken:
             if kind not in policy.trust and like in rules:
                 rules[kind] = rules[like]
         anchors = anchors_of(self) if anchored else ()

@@ -13,6 +13,7 @@ from aims_mlops.config.grammar import SIGNERS, CheckTypes
 from aims_mlops.config.mistakes import choices
 from aims_mlops.config.positions import KeyPath, Tree
 from aims_mlops.config.trusting import SEVERAL
+from aims_mlops.evidence.tombstone import KIND as TOMBSTONE
 from aims_mlops.model.policy import Promotion
 from aims_mlops.model.subject import Target
 
@@ -82,7 +83,15 @@ def _trust(tree: Tree) -> None:
                 if isinstance(pattern, str) and not any(fnmatchcase(id_, pattern) for id_ in systems):
                     hint = choices(pattern, systems, what="systems") or "write a glob of ids under systems:"
                     tree.mistake(place, f"no system matches {pattern!r}", hint)
+            _self_declared(tree, kind, path)
             _threshold(tree, kind, path)
+
+
+def _self_declared(tree: Tree, kind: str, path: KeyPath) -> None:
+    """A leaf names no system: for which one a tombstone is, only its own header would say (ADR 0025)."""
+    if kind == TOMBSTONE and tree.get((*path, "systems")) is not None:
+        what = "a tombstone cannot be bound to systems: the leaf of what it erases names none, only its signer would"
+        tree.mistake((*path, "systems"), what, "take systems: away; whoever may erase may do so for every system")
 
 
 def _threshold(tree: Tree, kind: str, path: KeyPath) -> None:

@@ -3,7 +3,9 @@
 The leaf of what was erased stays, so that its place, kind and subject are known for ever. A tombstone explains that
 the text is gone, and nothing more: what was erased counts as missing. It explains only if all of this holds:
 
-1. somebody signed it whom the policy trusts for `tombstone`;
+1. somebody signed it whom the policy trusts for `tombstone`; where he would be trusted but for the term of his key or
+   the tombstone's own times, the leaf counts as erased still, and that its text is gone is not explained: revoking a
+   key must not bring back what was erased;
 2. it is about the registry of the log, and its subject is the digest of the erased statement;
 3. it names the place and the kind of that leaf, and stands behind it;
 4. the kind is one of `ERASABLE`.
@@ -93,14 +95,23 @@ class Erasure:
         """In a few words: `erased, tombstone #9 (retention-ended, by officer)`."""
         reason = self.tombstone.statement.body.get("reason")
         why = reason if reason in REASONS else "for a reason that is not known here"
-        return f"erased, tombstone #{self.tombstone.seq} ({why}, by {self.tombstone.signer})"
+        by = f"by {self.tombstone.signer}" if self.explains else "by a key that counts no more"
+        return f"erased, tombstone #{self.tombstone.seq} ({why}, {by})"
+
+    @property
+    def explains(self) -> bool:
+        """Whether the text may be gone: the tombstone counts. A doubted one shuts the gate, and excuses nothing."""
+        return self.tombstone.signer is not None
 
 
 def erasure(leaf: Leaf, said: Record, *, registry_id: str) -> Erasure | None:
-    """Return the erasure that a statement explains, by the rules above; None where it does not."""
+    """Return the erasure that a statement makes, by the rules above; None where it makes none.
+
+    A doubted tombstone (`Record.doubted`) shuts as any other does, and explains nothing: see `Erasure.explains`.
+    """
     body: Mapping[str, Any] = said.statement.body
-    explains = (
-        said.signer is not None
+    erases = (
+        (said.signer is not None or said.doubted)
         and said.statement.kind == KIND
         and said.statement.header.registry_id == registry_id
         and said.statement.subject == leaf.payload
@@ -109,7 +120,7 @@ def erasure(leaf: Leaf, said: Record, *, registry_id: str) -> Erasure | None:
         and body.get("leaf") == leaf.seq < said.seq
         and can_be_erased(leaf)
     )
-    return Erasure(leaf, said) if explains else None
+    return Erasure(leaf, said) if erases else None
 
 
 def erased_words(erased: Iterable[Erasure], kinds: Iterable[str], subject: Digest | None) -> str:

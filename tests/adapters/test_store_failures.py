@@ -448,3 +448,124 @@ def test_a_server_that_cut_the_connection_off_is_reached_again(postgres: Home) -
     assert store.append(entry("two")).leaf.seq == 1
     assert audit(store).faults == ()
     store.close()
+
+
+RAISE = "BEGIN RAISE EXCEPTION 'not today'; END"
+DIE = "BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END"
+SWALLOW = "BEGIN RETURN NULL; END"
+TABLES = ("aims_leaf", "aims_envelope")
+
+
+@contextlib.contextmanager
+def trigger(home: Home, table: str, body: str, *, at_commit: bool = False) -> Iterator[None]:
+    home.sql(f"CREATE OR REPLACE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+    kind = "CONSTRAINT TRIGGER meddling AFTER" if at_commit else "TRIGGER meddling BEFORE"
+    when = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
+    home.sql(f"CREATE {kind} INSERT ON {table} {when} FOR EACH ROW EXECUTE FUNCTION meddle()")
+    yield
+    home.sql(f"DROP TRIGGER meddling ON {table}")
+
+
+def rows_of(home: Home) -> list[int]:
+    return [home.sql(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES]
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(
+    ("body", "at_commit", "said"),
+    [
+        pytest.param(RAISE, False, "refuses: not today (P0001)", id="at the insert"),
+        pytest.param(RAISE, True, "refuses: not today (P0001)", id="at COMMIT"),
+        pytest.param(DIE, False, "does not answer: ", id="with the connection"),
+    ],
+)
+def test_an_append_that_fails_on_the_server_leaves_its_connections_whole(
+    postgres: Home,
+    table: str,
+    body: str,
+    at_commit: bool,  # noqa: FBT001
+    said: str,
+) -> None:
+    store = postgres.open()
+    store.append(entry("one"))
+    with trigger(postgres, table, body, at_commit=at_commit):
+        for _ in range(2):
+            with pytest.raises(StoreError) as caught:
+                store.append(entry("two"))
+            assert str(caught.value).startswith(f"{store.place} {said}")
+            head = store.head()  # over the same pool
+            assert (head.seq if head else None, len(store.envelope_digests())) == (0, 1)
+    assert store.append(entry("two")).leaf.seq == 1
+    assert (rows_of(postgres), audit(store).faults) == ([2, 2], ())
+
+
+def test_a_first_question_that_fails_leaves_its_connections_whole(postgres: Home) -> None:
+    store = postgres.open()
+    store.append(entry("one"))
+    postgres.sql("ALTER TABLE aims_leaf RENAME TO aims_leaf_away")
+    for use in (lambda: store.append(entry("two")), store.head):
+        with pytest.raises(StoreError, match="aims_leaf"):
+            use()
+    postgres.sql("ALTER TABLE aims_leaf_away RENAME TO aims_leaf")
+    assert store.append(entry("one")).leaf.seq == 0  # there already: left without a commit
+    assert len(store.envelope_digests()) == 1
+    assert store.append(entry("two")).leaf.seq == 1
+    assert audit(store).faults == ()
+
+
+NOT_KEPT = (
+    "took a leaf and its envelope without an error, and does not hold both as they were written: nothing was committed"
+)
+
+
+def refused_as_not_kept(store: SqlEvidenceStore, name: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        store.append(entry(name))
+    assert str(caught.value) == f"{store.place} {NOT_KEPT}"
+    assert caught.value.hint == (
+        "look for a trigger or a rule on the aims_ tables that drops or changes rows, take it away, then repeat"
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "body"),
+    [
+        *(pytest.param(table, SWALLOW, id=f"{table} swallowed") for table in TABLES),
+        pytest.param("aims_leaf", "BEGIN NEW.leaf = 'other'; RETURN NEW; END", id="another leaf"),
+        pytest.param("aims_leaf", "BEGIN NEW.seq = 7; RETURN NEW; END", id="another place"),
+    ],
+)
+@pytest.mark.parametrize("tile", [False, True], ids=["in the pipeline", "with a tile"])
+def test_a_row_that_the_server_swallows_is_not_acknowledged(
+    postgres: Home,
+    table: str,
+    body: str,
+    tile: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if tile:  # the leaf that fills one is committed outside the pipeline
+        monkeypatch.setattr("aims_mlops.adapters.sql_store.fills_tile", lambda size: size == 2)
+        monkeypatch.setattr(SqlEvidenceStore, "_keep_tiles", lambda *_given, **_size: None)
+    store = postgres.open()
+    store.append(entry("one"))
+    with trigger(postgres, table, body):
+        for _ in range(2):
+            refused_as_not_kept(store, "two")
+    head = store.head()
+    assert (rows_of(postgres), head.seq if head else None) == ([1, 1], 0)
+    assert store.append(entry("two")).leaf.seq == 1
+    assert audit(store).faults == ()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_row_that_sqlite_swallows_is_not_acknowledged(sqlite: Home, table: str) -> None:
+    store = sqlite.open()
+    store.append(entry("one"))
+    sqlite.sql(f"CREATE TRIGGER meddling BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END")
+    for _ in range(2):
+        refused_as_not_kept(store, "two")
+    sqlite.sql("DROP TRIGGER meddling")
+    head = store.head()
+    assert (rows_of(sqlite), head.seq if head else None) == ([1, 1], 0)
+    assert store.append(entry("two")).leaf.seq == 1
+    assert audit(store).faults == ()

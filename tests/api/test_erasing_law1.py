@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,8 @@ from aims_mlops.evidence.tombstone import ERASABLE, SUBJECT_NAME, can_be_erased,
 from aims_mlops.gate import decide
 from aims_mlops.model.decision import Decision
 from aims_mlops.model.outcome import Status, Verdict
+from aims_mlops.model.trust import REASONS as REVOKED
+from aims_mlops.model.trust import Revocation, Term
 from tests.api.memory_store import MemoryStore
 from tests.builders import (
     MODEL_FILES,
@@ -169,6 +172,39 @@ def test_a_record_that_objects_is_not_erased_into_an_older_approval() -> None:
     gone = log(*entries, erasing(leaf(log(*entries), 6))).without_envelope(6)
     assert found(anew(gone), "peer-review").status is Status.MISSING
     assert not anew(gone).allowed
+
+
+def revoked(reason: str) -> Trust:
+    officer = key("officer").public
+    term = Term(revoked=Revocation(NOW - timedelta(hours=2), reason))
+    return replace(TRUST, keys={**TRUST.keys, officer.id: replace(officer, term=term)})
+
+
+@pytest.mark.parametrize("reason", REVOKED)
+def test_revoking_the_key_of_a_tombstone_does_not_bring_back_what_was_erased(reason: str) -> None:
+    entries = whole()
+    said = log(*entries, erasing(leaf(log(*entries), 3)))
+    kept = KnownLog(MemoryStore.of(said))
+    for trusted in (TRUST, revoked(reason)):
+        for answer in (decided(kept, trusted), anew(said, trusted)):
+            assert not answer.allowed
+            assert {found(answer, id_).status for id_ in ("parity", "accuracy")} == {Status.MISSING}
+    assert "by a key that counts no more" in found(anew(said, revoked(reason)), "accuracy").reason
+    assert anew(said.without_envelope(3), revoked(reason)).verdict is Verdict.UNDECIDED  # nobody explains it
+
+
+def test_a_second_tombstone_by_somebody_who_counts_explains_what_a_revoked_key_does_not() -> None:
+    owner = key("owner").public.id
+    trusted = revoked("left")
+    by_kind = {**trusted.by_kind, "tombstone": {**trusted.by_kind["tombstone"], owner: "owner"}}
+    entries = whole()
+    both = [erasing(leaf(log(*entries), 3)), erasing(leaf(log(*entries), 3), "owner", reason="retention-ended")]
+    gone = log(*entries, *both).without_envelope(3)
+
+    answer = anew(gone, replace(trusted, by_kind=by_kind))
+
+    assert answer.verdict is Verdict.DENIED
+    assert "by owner" in " ".join(item.reason for item in answer.blocking)
 
 
 @pytest.mark.parametrize("names", [("officer",), ("officer", "pipeline")])

@@ -339,6 +339,24 @@ def test_a_server_verifies_again_by_itself(caplog: pytest.LogCaptureFixture) -> 
     stop.set()
 
 
+def test_a_server_goes_on_verifying_after_an_error_that_nobody_foresaw(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, kept = running(log(*whole()))
+    kept._reread = 0
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: died.append(args.exc_value))
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "envelope_digests", lambda _payloads=None: 1 / 0)
+        stop = keep_verifying(kept, every=0.001)
+        until(lambda: len(died) > 1)
+    assert "verifying the evidence log again ended in an error; it goes on in 0.001 s" in caplog.text
+    assert isinstance(died[0], ZeroDivisionError)
+    store.become(log(*whole()).without_envelope(0))
+    until(lambda: "the evidence log does not hold: the statement of leaf 0 is gone" in caplog.text)
+    stop.set()
+
+
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not true():

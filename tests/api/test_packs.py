@@ -44,6 +44,7 @@ from tests.api.packs import (
     written,
 )
 from tests.api.test_waiving import REF
+from tests.api.world import World
 from tests.builders import CHAMPION, policy, system
 
 
@@ -570,3 +571,12 @@ def test_a_trust_file_says_for_which_systems_somebody_is_trusted(tmp_path: Path)
         trust.write_bytes(ruled.to_bytes())
         assert PackTrust.from_bytes(trust.read_bytes()).trust.rules == rules
         assert verified(pack, trust).verdict is verdict
+
+
+def test_rules_for_decisions_hold_for_packs_too_where_nobody_is_named_for_packs(world: World) -> None:
+    rules = {"gate-decision": (Rule(("officer",), ("credit",)),)}
+    named = world.trusting(pack=["officer"])
+    bound = replace(world.systems[0].policy, rules=rules)
+
+    assert world.services.trust(bound, anchored=False).rules["pack"] == rules["gate-decision"]
+    assert "pack" not in world.services.trust(replace(named, rules=rules), anchored=False).rules

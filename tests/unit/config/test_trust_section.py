@@ -117,6 +117,17 @@ def test_a_rule_that_trusts_nobody_is_a_mistake_at_its_place(
     assert said in mistakes(rules(base, text))
 
 
+@pytest.mark.parametrize("rule", ["{by: [ann], systems: [loans]}", "[{by: [ben]}, {by: [ann], systems: ['*']}]"])
+def test_a_tombstone_is_bound_to_no_system(base: str, mistakes: Mistakes, read: Read, rule: str) -> None:
+    said = mistakes(base.replace(RECORD, f"{RECORD}  tombstone: {rule}\n"))
+    column = rule.index("systems:") + 14
+    assert said == (
+        f"aims.yaml:13:{column}: a tombstone cannot be bound to systems: the leaf of what it erases names none, "
+        "only its signer would\n  hint: take systems: away; whoever may erase may do so for every system"
+    )
+    assert read(base.replace(RECORD, f"{RECORD}  tombstone: {{by: [ann]}}\n")).systems
+
+
 def test_only_what_people_sign_one_after_the_other_can_demand_several(base: str, mistakes: Mistakes) -> None:
     text = base.replace("  check-result: [robot]\n", "  check-result: {by: [robot, ann], threshold: 2}\n")
 
