@@ -169,6 +169,7 @@ def read_envelope(content: bytes) -> Tuple[bytes, List[bytes]]:
     """Return the payload and the signatures of an envelope."""
     envelope = read_json(content)
     wrong = sorted(envelope) != ["payload", "payloadType", "signatures"] or envelope["payloadType"] != TYPE.decode()
+    wrong = wrong or any(set(item) - {"keyid", "sig"} for item in envelope["signatures"])
     refuse(wrong, "not an envelope of a statement")
     return unbase64(envelope["payload"]), [unbase64(item["sig"]) for item in envelope["signatures"]]
 

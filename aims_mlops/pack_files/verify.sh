@@ -97,7 +97,11 @@ finish() {
 # 2. The index: one form, a trusted signature, and a subject that is the list of the files
 index=$pack/index.json
 [[ -f $index && ! -L $index ]] || { wrong index.json "it is not there, or no plain file"; finish; }
-jq -cSj . "$index" 2> /dev/null | cmp -s - "$index" ||
+# `\z` is the very end: `$` would let a line feed follow, and what stands behind it.
+form='length == 1 and (.[0] | keys == ["payload", "payloadType", "signatures"] and (.signatures | length) == 1
+  and (.signatures[0] | keys == ["keyid", "sig"] and (.keyid | test("\\Asha256:[0-9a-f]{64}\\z")))
+  and ([.payload, .signatures[0].sig] | all(test("\\A[A-Za-z0-9+/]+={0,2}\\z"))))'
+jq -es "$form" "$index" > /dev/null 2>&1 && jq -cSj . "$index" 2> /dev/null | cmp -s - "$index" ||
   { wrong index.json "the envelope is not in the form in which it was written"; finish; }
 while read -r text; do
   [[ $(plain <<< "$text" | base64 -w 0) == "$text" ]] ||

@@ -14,17 +14,22 @@ import pytest
 
 from aims_mlops import api
 from aims_mlops.api import Pack, packing
+from aims_mlops.api.services import Said as ToSay
+from aims_mlops.api.services import write
 from aims_mlops.errors import ExitCode
 from aims_mlops.evidence import merkle
-from aims_mlops.evidence.checkpoint import Checkpoint
+from aims_mlops.evidence.checkpoint import Checkpoint, cosign
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import Leaf
 from aims_mlops.evidence.log_proof import LogProof
 from aims_mlops.evidence.note import ED25519, VerifierKey
-from aims_mlops.evidence.pack_index import INDEX, FileEntry
+from aims_mlops.evidence.pack_index import INDEX, FileEntry, PackIndex, statement_file
 from aims_mlops.evidence.statement import Statement
+from aims_mlops.evidence.tombstone import SUBJECT_NAME, tombstone
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.subject import WholeRegistry
 from tests.api.logs import LogWorld
-from tests.api.packs import by_python, by_shell, later, packed, verified, written
+from tests.api.packs import by_python, by_shell, everything, later, packed, verified, written
 from tests.builders import key
 
 
@@ -244,3 +249,41 @@ def test_a_statement_names_its_system(honest: Lie) -> None:
     """The lie about another system is one: the statements of this pack name theirs."""
     content = honest.files[honest.named("statements/")[0]]
     assert Statement.from_bytes(Envelope.from_bytes(content).payload).header.system == "income"
+
+
+def by_ours(pack: Path, trust: Path) -> int:
+    """Return the exit code of this version."""
+    return int(verified(pack, trust).exit_code)
+
+
+def codes(pack: Path, trust: Path) -> tuple[int, int, int]:
+    """Return the exit codes of this version, of verify.py and of verify.sh."""
+    return by_ours(pack, trust), by_python(pack, trust).code, by_shell(pack, trust).code
+
+
+def compact(wire: Any) -> bytes:
+    return json.dumps(wire, sort_keys=True, separators=(",", ":")).encode()
+
+
+def of_signature(**changes: str) -> Callable[[Any], bytes]:
+    return lambda wire: compact({**wire, "signatures": [{**wire["signatures"][0], **changes}]})
+
+
+FREE_BYTES: dict[str, Callable[[Any], bytes]] = {
+    "a field more": lambda wire: compact({**wire, "a": "forged"}),
+    "a field of a signature more": of_signature(x="forged"),
+    "a second document": lambda wire: compact(wire) + b'["forged: everything passed"]',
+    "a line after the payload": lambda wire: compact({**wire, "payload": wire["payload"] + "\n"}),
+    "a line after the key's name": lambda wire: of_signature(keyid=wire["signatures"][0]["keyid"] + "\n")(wire),
+    "the signature in the payload": lambda wire: of_signature(sig="")(
+        {**wire, "payload": wire["payload"] + "\n" + wire["signatures"][0]["sig"]}
+    ),
+}
+
+
+@pytest.mark.parametrize("forge", FREE_BYTES.values(), ids=FREE_BYTES)
+def test_no_byte_of_the_index_is_free(forge: Callable[[Any], bytes], honest: Lie, tmp_path: Path) -> None:
+    pack, trust = Lie(honest.world, honest.made).written(tmp_path)
+    index = pack / INDEX
+    index.write_bytes(forge(json.loads(index.read_bytes())))
+    assert codes(pack, trust) == (4, 4, 4)
