@@ -287,3 +287,36 @@ def test_no_byte_of_the_index_is_free(forge: Callable[[Any], bytes], honest: Lie
     index = pack / INDEX
     index.write_bytes(forge(json.loads(index.read_bytes())))
     assert codes(pack, trust) == (4, 4, 4)
+
+
+@dataclass
+class AsWritten:
+    """An index of which every word is the liar's own."""
+
+    index: PackIndex
+    files: list[dict[str, Any]]
+
+    @property
+    def system(self) -> str:
+        return self.index.system
+
+    @property
+    def subject(self) -> Digest:
+        return Digest.of("".join(f"{item['sha256']}  {item['name']}\n" for item in self.files).encode())
+
+    def to_wire(self) -> dict[str, Any]:
+        return {**self.index.to_wire(), "files": self.files}
+
+
+@pytest.mark.parametrize("digest", ["0" * 63, "0" * 65, "", "G" * 64], ids=["short", "long", "none", "no digits"])
+def test_a_digest_that_is_none_holds_no_file(digest: str, honest: Lie, tmp_path: Path) -> None:
+    """`sha256sum --check` skips a line that it cannot read: the file of that line could then be anything."""
+    files = honest.index.to_wire()["files"]
+    files = [{**item, "sha256": digest} if item["name"] == "README.txt" else item for item in files]
+    services = honest.world.services
+    said: Any = AsWritten(honest.index, files)
+    signed = packing._signed(services, said, honest.world.systems[0].policy, services.signer())
+    made = replace(honest.made, files={**honest.files, INDEX: signed.to_bytes()})
+    pack, trust = written(made, tmp_path, honest.world)
+    (pack / "README.txt").write_bytes(b"changed by somebody without a key\n")
+    assert codes(pack, trust) == (4, 4, 4)
