@@ -8,8 +8,9 @@
 #
 # Checked: the index's signature and form; every file's bytes, and that no file is missing or added; each statement's
 # signature and who may sign it; that each leaf of the log names exactly this statement; that the leaves are in a
-# checkpoint that the log signed; and who witnessed it. Not checked: that each checkpoint is a beginning of the next
-# (verify.py does), nor whether what the statements say is true.
+# checkpoint that the log signed; and who witnessed that very checkpoint. Not checked: that each checkpoint is a
+# beginning of the next (verify.py does), so that witnesses of older ones count for nothing here; nor whether what the
+# statements say is true.
 set -u -o pipefail
 export LC_ALL=C
 
@@ -208,8 +209,10 @@ for file in "$pack"/checkpoints/*; do
   [[ $ours == 1 && $is == "$origin" ]] || { wrong "$name" "not signed by the log"; continue; }
   [[ $roots == *" $covers:"* && $roots != *" $covers:$hash "* ]] && wrong "$name" "the log signed two histories"
   roots+="$covers:$hash "
-  [[ $(wc -w <<< "$seen") -ge $quorum && $covers -gt $witnessed ]] && witnessed=$covers
-  [[ $covers == "$size" && $(base64 -d <<< "$hash" | od -An -tx1 | tr -d ' \n') == "$root" ]] && note=$content top=$hash
+  # Whoever saw another checkpoint saw, for all that is shown here, another history.
+  [[ $covers == "$size" && $(base64 -d <<< "$hash" | od -An -tx1 | tr -d ' \n') == "$root" ]] || continue
+  note=$content top=$hash
+  [[ $(wc -w <<< "$seen") -ge $quorum ]] && witnessed=$size
 done
 [[ -n $note ]] || { wrong log "no such checkpoint"; finish; }
 

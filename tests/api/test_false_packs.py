@@ -320,3 +320,27 @@ def test_a_digest_that_is_none_holds_no_file(digest: str, honest: Lie, tmp_path:
     pack, trust = written(made, tmp_path, honest.world)
     (pack / "README.txt").write_bytes(b"changed by somebody without a key\n")
     assert codes(pack, trust) == (4, 4, 4)
+
+
+def test_a_witness_of_another_history_makes_nothing_witnessed(tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    audit = world.department("audit", now=later(world))
+    world.write(2)
+    world.checkpoint()
+    lie = Lie(world, packed(world))
+    (name,) = lie.named("checkpoints/")
+    found = Checkpoint.from_text(lie.files[name].partition(b"\n\n")[0] + b"\n")
+    forked = replace(found, size=100, root=b"\x07" * 32).sign(world.log_key, key("the-log", algorithm="ed25519").sign)
+    seen = cosign(forked, audit.key, key("audit", algorithm="ed25519").sign, time=int(later(world)))
+    lie.files["checkpoints/00000100.note"] = replace(forked, signatures=(*forked.signatures, seen)).to_bytes()
+    ours, python, shell = codes(*lie.written(tmp_path / "fork"))
+    assert (ours, python) == (ExitCode.UNDECIDED, ExitCode.UNVERIFIED)  # nothing proves the one from the other
+    assert shell == ExitCode.NOTHING  # it does not prove one checkpoint by another, and so counts no witness of others
+    world.close()
+
+
+def test_two_roots_of_one_size_are_a_fork_for_the_shell_too(honest: Lie, tmp_path: Path) -> None:
+    lie = Lie(honest.world, honest.made)
+    two_trees_of_one_size(lie)
+    said = by_shell(*lie.written(tmp_path))
+    assert (said.code, "two histories" in said.text) == (ExitCode.UNVERIFIED, True), said.text
