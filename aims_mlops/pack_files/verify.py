@@ -239,8 +239,10 @@ class Pack:
     def __init__(self, folder: Path, trust: Dict[str, Any]) -> None:
         self.folder, self.trust, self.witnessed = folder, trust, 0
         self.keys = {key["id"]: key for key in trust["keys"]}
-        known = ["aims.trust/1", "keys", "kinds", "log", "registry", "schema"]
-        refuse([trust["schema"], *sorted(trust)] != known, "a form that this program does not know")
+        known, log = ["aims.trust/1", "keys", "kinds", "log", "registry", "schema"], trust["log"]
+        strange = [trust["schema"], *sorted(trust)] != known or not (log is None or type(log["quorum"]) is int)
+        strange = strange or log and (sorted(log) != ["keys", "origin", "quorum", "witnesses"] or log["quorum"] < 1)
+        refuse(strange or log == {}, "a form that this program does not know")
         for key in trust["keys"]:
             refuse(set(key) - {"algorithm", "id", "person", "spki"}, "a key has fields that this program does not know")
             refuse(key["id"] != sha256(base64.b64decode(key["spki"])), "a key under another's id")

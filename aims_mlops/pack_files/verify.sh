@@ -45,7 +45,13 @@ verified() {
 
 # 1. The trust: its form, its keys, the log's keys and the witnesses'
 known='["keys","kinds","log","registry","schema"]' fields='["algorithm","id","person","spki"]'
-jq -e ".schema == \"aims.trust/1\" and keys == $known and all(.keys[]; keys == $fields)" "$trust" > /dev/null 2>&1 ||
+form="length == 1 and (.[0] | .schema == \"aims.trust/1\" and keys == $known and all(.keys[]; keys == $fields)
+  and (.log | . == null or (keys == [\"keys\",\"origin\",\"quorum\",\"witnesses\"] and (.quorum | type) == \"number\"
+  and (.quorum | tostring | test(\"\\\\A[1-9][0-9]{0,8}\\\\z\")))))"
+# A key that is named twice is streamed twice, and read once.
+values() { jq -c "$@" "$trust" 2> /dev/null | wc -l; }
+jq -es "$form" "$trust" > /dev/null 2>&1 &&
+  [[ $(values --stream 'select(length == 2)') == $(values 'tostream | select(length == 2)') ]] ||
   { echo "INCOMPLETE: no trust, so that nothing can be said: it has a form that this program does not know"; exit 3; }
 registry=$(jq -r .registry "$trust")
 declare -A algorithms

@@ -344,3 +344,30 @@ def test_two_roots_of_one_size_are_a_fork_for_the_shell_too(honest: Lie, tmp_pat
     two_trees_of_one_size(lie)
     said = by_shell(*lie.written(tmp_path))
     assert (said.code, "two histories" in said.text) == (ExitCode.UNVERIFIED, True), said.text
+
+
+def of_log(**changes: Any) -> Callable[[Any], str]:
+    return lambda wire: json.dumps({**wire, "log": {**wire["log"], **changes}})
+
+
+UNTRUE_TRUST: dict[str, Callable[[Any], str]] = {
+    "a quorum of none": of_log(quorum=0),
+    "a quorum of a half": of_log(quorum=0.5),
+    "a quorum of true": of_log(quorum=True),
+    "an unknown field of the log": of_log(until="2026-01-01"),
+    "a key named twice": lambda wire: json.dumps(wire)[:-1] + ', "kinds": ' + json.dumps(wire["kinds"]) + "}",
+    "a key of the log named twice": lambda wire: json.dumps(wire).replace('"quorum": 1', '"quorum": 9, "quorum": 1'),
+    "two documents": lambda wire: json.dumps(wire) + json.dumps(wire),
+}
+
+
+@pytest.mark.parametrize("spoil", UNTRUE_TRUST.values(), ids=UNTRUE_TRUST)
+def test_trust_that_could_be_read_in_two_ways_is_none(spoil: Callable[[Any], str], honest: Lie, tmp_path: Path) -> None:
+    pack, trust = Lie(honest.world, honest.made).written(tmp_path)
+    wire = json.loads(trust.read_text())
+    trust.write_text(json.dumps(wire))
+    assert codes(pack, trust) == (5, 5, 5)
+    trust.write_text(spoil(wire))
+    for verify in (by_python, by_shell):
+        said = verify(pack, trust)
+        assert (said.code, "no trust" in said.text) == (ExitCode.UNDECIDED, True), said.text
