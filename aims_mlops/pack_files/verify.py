@@ -338,8 +338,10 @@ class Pack:
         refuse((seq in index["leaves"]["period"]) != (start <= at < end) or at >= end, "recorded at another time")
         refuse(statement["predicate"]["header"]["system"] not in (None, index["system"]), "of another system")
         if kind == "tombstone":
-            gone = [one for one, _ in self.leaves.values() if one["payload"] == "sha256:" + about]
-            self.erased |= {"leaf %d" % one["seq"] for one in gone if one["type"].split(":")[2] in ERASABLE}
+            erases, gone, place = (statement["predicate"].get(name) for name in ("erases", "kind", "leaf"))
+            one = self.leaves[place][0] if type(place) is int and place < seq and place in self.leaves else {}
+            same = (one.get("payload"), one.get("type")) == (erases, "urn:aims-mlops:%s:v1" % gone)
+            self.erased |= {"leaf %d" % place} if same and erases == "sha256:" + about and gone in ERASABLE else set()
 
     def log(self) -> Any:
         """Verify checkpoints, that each is a beginning of the next, and that the leaves are in one."""

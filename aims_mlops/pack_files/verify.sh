@@ -164,7 +164,7 @@ for number in "${!lines[@]}"; do
   file=$pack/statements/$(printf %08d "$seq")-$kind.dsse.json
   if [[ ! -f $file ]]; then
     [[ $kind =~ ^(check-result|incident|intent|record)$ ]] || payload=none # nothing else can be erased
-    gone+=("$seq $payload"); continue
+    gone+=("$seq $payload/$seq/$kind"); continue
   fi
   [[ sha256:$(digest "$file") == "$envelope" ]] || wrong "leaf $seq" "not the envelope that was appended to the log"
   signed "$kind" "$file" || wrong "leaf $seq" "not signed by anybody who is trusted for a $kind"
@@ -172,7 +172,12 @@ for number in "${!lines[@]}"; do
   about "$kind" "${subject#sha256:}" "$system" || wrong "leaf $seq" "about something else, or of another registry"
   if [[ " $recorded " == *" $seq "* ]]; then low=$from high=$to; else low='' high=$from; fi
   [[ $low < $at || $low == "$at" ]] && [[ $at < $high ]] || wrong "leaf $seq" "not recorded where the index has it"
-  [[ $kind == tombstone ]] && erased+="sha256:$(jq -r '.subject[0].digest.sha256' "$work/payload") "
+  if [[ $kind == tombstone ]]; then # it explains a leaf before it, of which it says all three
+    said=$(jq -r '.predicate | if (.leaf | type) == "number" then "\(.erases)/\(.leaf)/\(.kind)" else "" end' "$work/payload")
+    IFS=/ read -r erases place _ <<< "$said"
+    [[ $said =~ ^[a-z0-9:]+/[0-9]+/[a-z-]+$ && $erases == "$subject" ]] && whole "$place" && [[ $place -lt $seq ]] &&
+      erased+="$said "
+  fi
 done
 for entry in ${gone[@]+"${gone[@]}"}; do
   [[ $erased == *" ${entry#* } "* ]] || miss "leaf ${entry% *}" "the pack does not have its statement"

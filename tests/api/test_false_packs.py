@@ -371,3 +371,33 @@ def test_trust_that_could_be_read_in_two_ways_is_none(spoil: Callable[[Any], str
     for verify in (by_python, by_shell):
         said = verify(pack, trust)
         assert (said.code, "no trust" in said.text) == (ExitCode.UNDECIDED, True), said.text
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        pytest.param({}, ExitCode.NOTHING, id="as it should be"),
+        pytest.param({"leaf": 77}, ExitCode.UNDECIDED, id="another place"),
+        pytest.param({"leaf": 3}, ExitCode.UNDECIDED, id="its own place"),
+        pytest.param({"leaf": "0"}, ExitCode.UNDECIDED, id="a place in words"),
+        pytest.param({"kind": "intent"}, ExitCode.UNDECIDED, id="another kind"),
+        pytest.param({"erases": "sha256:" + "0" * 64}, ExitCode.UNDECIDED, id="another statement"),
+    ],
+)
+def test_a_tombstone_explains_only_what_it_names(change: dict[str, Any], code: ExitCode, tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    (gone,) = world.write(1)
+    world.put_policy(world.trusting(tombstone=["pipeline"]))
+    body = tombstone(first_leaf(world), reason="retention-ended", asked_by="controller", basis="x") | change
+    about, now = (SUBJECT_NAME, gone), world.services.clock()
+    said = ToSay("tombstone", WholeRegistry(world.store.registry_id()), None, None, body, measured_at=now, about=about)
+    write(world.services, said, signer=world.services.signer())
+    world.checkpoint()
+    lie = Lie(world, packed(world))
+    lie.files.pop(statement_file(0, "check-result"), None)
+    assert codes(*lie.written(tmp_path / "erased")) == (code, code, code)
+    world.close()
+
+
+def first_leaf(world: LogWorld) -> Leaf:
+    return Leaf.from_bytes(next(iter(world.store.leaves())))
