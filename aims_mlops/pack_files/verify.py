@@ -251,6 +251,7 @@ class Pack:
         self.files: Dict[str, bytes] = {}
         self.leaves: Dict[int, Tuple[Dict[str, Any], bytes]] = {}
         self.erased: Set[str] = set()
+        self.named: Set[str] = set()
 
     def attempt(self, place: str, what: Callable[..., Any], *given: Any) -> None:
         """Do one thing, and note what it says to be missing; whatever is wrong with what it reads is INVALID."""
@@ -322,6 +323,8 @@ class Pack:
         refuse(list(self.leaves) != sorted(own + self.index["leaves"]["others"]), "not the leaves of the index")
         for seq in own:
             self.attempt("leaf %d" % seq, self.statement, seq, self.leaves[seq][0])
+        named = [seq for seq in self.index["leaves"]["others"] if self.leaves[seq][0]["payload"] in self.named]
+        self.found += [("MISSING", "leaf %d" % seq, "filed as another system's, and named here") for seq in named]
         self.found = [item for item in self.found if item[0] != "MISSING" or item[1] not in self.erased]
 
     def statement(self, seq: int, leaf: Dict[str, Any]) -> Any:
@@ -337,7 +340,9 @@ class Pack:
         start, end, at = index["period"]["from"], index["period"]["to"], leaf["capturedAt"]
         refuse((seq in index["leaves"]["period"]) != (start <= at < end) or at >= end, "recorded at another time")
         refuse(statement["predicate"]["header"]["system"] not in (None, index["system"]), "of another system")
-        if kind == "tombstone":
+        if kind != "tombstone":  # which may be of anything in the registry
+            self.named |= set(re.findall("sha256:[0-9a-f]{64}", json.dumps(statement["predicate"])))
+        else:
             erases, gone, place = (statement["predicate"].get(name) for name in ("erases", "kind", "leaf"))
             one = self.leaves[place][0] if type(place) is int and place < seq and place in self.leaves else {}
             same = (one.get("payload"), one.get("type")) == (erases, "urn:aims-mlops:%s:v1" % gone)

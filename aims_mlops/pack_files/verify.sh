@@ -149,7 +149,8 @@ mapfile -t own < <(jq -r '.predicate.leaves | .period + .before | sort[]' "$work
   wrong leaves.jsonl "not the leaves of the index"
 [[ ${#lines[@]} -eq ${#places[@]} ]] || wrong leaves.jsonl "not a leaf a line"
 for number in "${places[@]}" "${own[@]}"; do whole "$number" || { wrong leaves.jsonl "not a place"; finish; }; done
-erased=" " gone=()
+erased=" " gone=() foreign=()
+: > "$work/named"
 for number in "${!lines[@]}"; do
   line=${lines[$number]} seq=${places[$number]}
   IFS=$'\t' read -r type envelope payload subject at prev < <(
@@ -158,7 +159,7 @@ for number in "${!lines[@]}"; do
     [[ $prev == "sha256:$(printf %s "${lines[number - 1]}" | sha256sum | cut -c1-64)" ]] ||
       wrong "leaf $seq" "it does not follow from the one before it"
   fi
-  [[ " $others " == *" $seq "* ]] && continue
+  [[ " $others " == *" $seq "* ]] && { foreign+=("$seq $payload"); continue; }
   kind=${type#urn:aims-mlops:} kind=${kind%:v1}
   [[ $kind =~ ^[a-z-]+$ ]] || { wrong "leaf $seq" "of no kind"; continue; }
   file=$pack/statements/$(printf %08d "$seq")-$kind.dsse.json
@@ -172,12 +173,16 @@ for number in "${!lines[@]}"; do
   about "$kind" "${subject#sha256:}" "$system" || wrong "leaf $seq" "about something else, or of another registry"
   if [[ " $recorded " == *" $seq "* ]]; then low=$from high=$to; else low='' high=$from; fi
   [[ $low < $at || $low == "$at" ]] && [[ $at < $high ]] || wrong "leaf $seq" "not recorded where the index has it"
+  [[ $kind == tombstone ]] || jq -c .predicate "$work/payload" | grep -oE 'sha256:[0-9a-f]{64}' >> "$work/named"
   if [[ $kind == tombstone ]]; then # it explains a leaf before it, of which it says all three
     said=$(jq -r '.predicate | if (.leaf | type) == "number" then "\(.erases)/\(.leaf)/\(.kind)" else "" end' "$work/payload")
     IFS=/ read -r erases place _ <<< "$said"
     [[ $said =~ ^[a-z0-9:]+/[0-9]+/[a-z-]+$ && $erases == "$subject" ]] && whole "$place" && [[ $place -lt $seq ]] &&
       erased+="$said "
   fi
+done
+for entry in ${foreign[@]+"${foreign[@]}"}; do
+  grep -qxFe "${entry#* }" "$work/named" && miss "leaf ${entry% *}" "filed as another system's, and named here"
 done
 for entry in ${gone[@]+"${gone[@]}"}; do
   [[ $erased == *" ${entry#* } "* ]] || miss "leaf ${entry% *}" "the pack does not have its statement"

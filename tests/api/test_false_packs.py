@@ -401,3 +401,19 @@ def test_a_tombstone_explains_only_what_it_names(change: dict[str, Any], code: E
 
 def first_leaf(world: LogWorld) -> Leaf:
     return Leaf.from_bytes(next(iter(world.store.leaves())))
+
+
+def test_what_a_statement_rests_on_is_not_another_systems(tmp_path: Path) -> None:
+    """The failed result that a waiver excuses and a decision names is filed as another system's leaf."""
+    world, _ = everything(tmp_path)
+    lie = Lie(world, packed(world))
+    (name,) = (name for name in lie.named("statements/") if name.endswith("-check-result.dsse.json"))
+    seq = int(name.partition("/")[2][:8])
+    others = tuple(sorted((*lie.index.others, seq)))
+    lie.index = replace(lie.index, period=tuple(one for one in lie.index.period if one != seq), others=others)
+    del lie.files[name]
+    paths = lie.written(tmp_path / "others")
+    assert codes(*paths) == (3, 3, 3)
+    told = [item.where for item in verified(*paths).troubles]
+    assert f"leaf {seq}" in told
+    world.close()
