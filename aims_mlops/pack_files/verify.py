@@ -17,6 +17,7 @@ import hashlib
 import json
 import re
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
@@ -172,6 +173,11 @@ def read_envelope(content: bytes) -> Tuple[bytes, List[bytes]]:
     wrong = wrong or any(set(item) - {"keyid", "sig"} for item in envelope["signatures"])
     refuse(wrong, "not an envelope of a statement")
     return unbase64(envelope["payload"]), [unbase64(item["sig"]) for item in envelope["signatures"]]
+
+
+def moment(text: str) -> datetime:
+    """Read a time as evidence writes it."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def sha256(content: bytes) -> str:
@@ -340,6 +346,9 @@ class Pack:
         start, end, at = index["period"]["from"], index["period"]["to"], leaf["capturedAt"]
         refuse((seq in index["leaves"]["period"]) != (start <= at < end) or at >= end, "recorded at another time")
         refuse(statement["predicate"]["header"]["system"] not in (None, index["system"]), "of another system")
+        header, latest = statement["predicate"]["header"], moment(at) + timedelta(minutes=5)
+        late = [name for name in ("measuredAt", "signedAt") if moment(header[name]) > latest]
+        refuse(late, "%s lies after its recording" % "".join(late[:1]))
         if kind != "tombstone":  # which may be of anything in the registry
             self.named |= set(re.findall("sha256:[0-9a-f]{64}", json.dumps(statement["predicate"])))
         else:

@@ -82,10 +82,12 @@ signed() {
   return 1
 }
 
-# about KIND SUBJECT SYSTEM: whether the payload is a statement of this kind, registry and subject, of this system or none
+# about KIND SUBJECT SYSTEM [CAPTURED]: whether the payload is a statement of this kind, registry and subject, of this
+# system or none, and neither measured nor signed more than five minutes after it was recorded
 about() {
   jq -e --arg type "urn:aims-mlops:$1:v1" --arg registry "$registry" --arg subject "$2" --arg system "$3" \
-    "._type == \"https://in-toto.io/Statement/v1\" and .predicateType == \$type and (.subject | length) == 1
+    --arg at "${4:-}" "def seconds: (.[:19] + \"Z\" | fromdateiso8601) + (.[20:23] | tonumber) / 1000;
+     (\$at == \"\" or (.predicate.header | all(.measuredAt, .signedAt; seconds <= (\$at | seconds) + 300))) and ._type == \"https://in-toto.io/Statement/v1\" and .predicateType == \$type and (.subject | length) == 1
      and .predicate.header.registryId == \$registry and .subject[0].digest.sha256 == \$subject
      and (.predicate.header.system | . == null or . == \$system)" "$work/payload" > /dev/null 2>&1
 }
@@ -170,7 +172,8 @@ for number in "${!lines[@]}"; do
   [[ sha256:$(digest "$file") == "$envelope" ]] || wrong "leaf $seq" "not the envelope that was appended to the log"
   signed "$kind" "$file" || wrong "leaf $seq" "not signed by anybody who is trusted for a $kind"
   [[ sha256:$(digest "$work/payload") == "$payload" ]] || wrong "leaf $seq" "not the statement that was appended"
-  about "$kind" "${subject#sha256:}" "$system" || wrong "leaf $seq" "about something else, or of another registry"
+  about "$kind" "${subject#sha256:}" "$system" "$at" ||
+    wrong "leaf $seq" "about something else, of another registry, or dated after its recording"
   if [[ " $recorded " == *" $seq "* ]]; then low=$from high=$to; else low='' high=$from; fi
   [[ $low < $at || $low == "$at" ]] && [[ $at < $high ]] || wrong "leaf $seq" "not recorded where the index has it"
   [[ $kind == tombstone ]] || jq -c .predicate "$work/payload" | grep -oE 'sha256:[0-9a-f]{64}' >> "$work/named"

@@ -417,3 +417,18 @@ def test_what_a_statement_rests_on_is_not_another_systems(tmp_path: Path) -> Non
     told = [item.where for item in verified(*paths).troubles]
     assert f"leaf {seq}" in told
     world.close()
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(4, ExitCode.NOTHING), (6, ExitCode.UNVERIFIED)])
+def test_a_measurement_after_its_recording_is_refused(minutes: int, code: ExitCode, tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    world.write(1)
+    services = world.services
+    body, at = {"event": "key-added"}, services.clock() + timedelta(minutes=minutes)
+    about = WholeRegistry(world.store.registry_id())
+    world.put_policy(world.trusting(tombstone=["pipeline"]))
+    said = ToSay("tombstone", about, None, None, body, measured_at=at, about=(SUBJECT_NAME, Digest.of(b"x")))
+    write(world.services, said, signer=services.signer())
+    world.checkpoint()
+    assert codes(*written(packed(world), tmp_path / "dated", world)) == (code, code, code)
+    world.close()
