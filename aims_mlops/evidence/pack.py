@@ -19,19 +19,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from aims_mlops.errors import ExitCode, VerificationError
 from aims_mlops.evidence.completeness import Remark, astray, unfinished, unseen
+from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import Leaf
 from aims_mlops.evidence.pack_checkpoints import Checkpoints, check_log
 from aims_mlops.evidence.pack_index import INDEX, PackIndex, manifest_file, open_index, policy_file, signer_of
 from aims_mlops.evidence.pack_reading import PackReading, PackTrouble, read_files, read_leaves, read_statements
 from aims_mlops.evidence.pack_trust import PackTrust
 from aims_mlops.evidence.record import Record
-from aims_mlops.evidence.statement import MANIFEST, Header, predicate_type
+from aims_mlops.evidence.statement import MANIFEST, Header, Statement, predicate_type
 from aims_mlops.evidence.tombstone import erasure
 from aims_mlops.model.digest import Digest
+from aims_mlops.model.times import from_text
 
 
 class PackVerdict(StrEnum):
@@ -107,15 +110,9 @@ def verify_pack(
         troubles.append(PackTrouble("tampered", INDEX, str(error)))
         return PackReport(None, None, None, None, (), {}, Checkpoints(), tuple(troubles), (), trust is not None)
     work = PackReading(index, trust, troubles)
-    signer = None if trust is None else signer_of(envelope, statement, trust.trust)
-    if trust is not None:
-        if signer is None:
-            work.wrong("untrusted", INDEX, "not signed by anybody who is trusted for a pack")
-        if statement.header.registry_id != trust.registry:
-            what = f"of the registry {statement.header.registry_id[:40]}, not of {trust.registry}"
-            work.wrong("mismatched", INDEX, what)
     read_files(work, names, read)
     read_leaves(work)
+    signer = None if trust is None else _signed_by(work, envelope, statement, trust)
     read_statements(work)
     _forgive_erased(work)
     seen = check_log(work, brought or {})
@@ -132,6 +129,21 @@ def verify_pack(
         remarks=tuple(_remarks(work)),
         trusted=trust is not None,
     )
+
+
+def _signed_by(work: PackReading, envelope: Envelope, statement: Statement, trust: PackTrust) -> str | None:
+    """Return who signed the index, and note where that is nobody who may, or it is another registry's."""
+    try:
+        newest = max((from_text(leaf.captured_at) for leaf in work.leaves.values()), default=None)
+    except ValueError:  # a leaf whose time does not read may be of any time
+        newest = datetime.max.replace(tzinfo=UTC)
+    signer = signer_of(envelope, statement, trust.trust, newest=newest)
+    if signer is None:
+        work.wrong("untrusted", INDEX, "not signed by anybody who is trusted for a pack")
+    if statement.header.registry_id != trust.registry:
+        what = f"of the registry {statement.header.registry_id[:40]}, not of {trust.registry}"
+        work.wrong("mismatched", INDEX, what)
+    return signer
 
 
 def _forgive_erased(work: PackReading) -> None:
