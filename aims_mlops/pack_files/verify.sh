@@ -9,8 +9,9 @@
 # Checked: the index's signature and form; every file's bytes, and that no file is missing or added; each statement's
 # signature and who may sign it; that each leaf of the log names exactly this statement; that the leaves are in a
 # checkpoint that the log signed; and who witnessed that very checkpoint. Not checked: that each checkpoint is a
-# beginning of the next (verify.py does), so that witnesses of older ones count for nothing here; nor whether what the
-# statements say is true.
+# beginning of the next (verify.py does), so that witnesses of older ones count for nothing here; whether what the
+# statements say is true; nor, as `aims pack verify` does, whether a decision saw more, or a witness saw the log before
+# a statement's date.
 set -u -o pipefail
 export LC_ALL=C
 
