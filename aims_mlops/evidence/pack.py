@@ -8,7 +8,8 @@ In this order, and each file is read once:
 4. each has the statement that it names: signed by somebody trusted for its kind, of this registry and system, and
    recorded in the period or before it, as the index says;
 5. each leaf is proved to be in a checkpoint that the log signed, and each checkpoint to be a beginning of the next;
-6. what the statements say of each other is there: results name intents, decisions say what they saw.
+6. what the statements say of each other is there: results name intents, decisions say what they saw, and nothing
+   that one of them names by its digest is filed as another system's.
 
 Where something is wrong the pack is INVALID. Where nothing is wrong and something is not there it is INCOMPLETE. That
 the signer of the index named every leaf of the system is shown only as far as 6 goes: beyond it, his word stands.
@@ -18,19 +19,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from aims_mlops.errors import ExitCode, VerificationError
-from aims_mlops.evidence.completeness import astray, unfinished, unseen
+from aims_mlops.evidence.completeness import Remark, astray, unfinished, unseen
+from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import Leaf
 from aims_mlops.evidence.pack_checkpoints import Checkpoints, check_log
 from aims_mlops.evidence.pack_index import INDEX, PackIndex, manifest_file, open_index, policy_file, signer_of
 from aims_mlops.evidence.pack_reading import PackReading, PackTrouble, read_files, read_leaves, read_statements
 from aims_mlops.evidence.pack_trust import PackTrust
 from aims_mlops.evidence.record import Record
-from aims_mlops.evidence.statement import MANIFEST, Header, predicate_type
+from aims_mlops.evidence.statement import MANIFEST, Header, Statement, predicate_type
 from aims_mlops.evidence.tombstone import erasure
 from aims_mlops.model.digest import Digest
+from aims_mlops.model.times import from_text
 
 
 class PackVerdict(StrEnum):
@@ -106,15 +110,9 @@ def verify_pack(
         troubles.append(PackTrouble("tampered", INDEX, str(error)))
         return PackReport(None, None, None, None, (), {}, Checkpoints(), tuple(troubles), (), trust is not None)
     work = PackReading(index, trust, troubles)
-    signer = None if trust is None else signer_of(envelope, statement, trust.trust)
-    if trust is not None:
-        if signer is None:
-            work.wrong("untrusted", INDEX, "not signed by anybody who is trusted for a pack")
-        if statement.header.registry_id != trust.registry:
-            what = f"of the registry {statement.header.registry_id[:40]}, not of {trust.registry}"
-            work.wrong("mismatched", INDEX, what)
     read_files(work, names, read)
     read_leaves(work)
+    signer = None if trust is None else _signed_by(work, envelope, statement, trust)
     read_statements(work)
     _forgive_erased(work)
     seen = check_log(work, brought or {})
@@ -131,6 +129,21 @@ def verify_pack(
         remarks=tuple(_remarks(work)),
         trusted=trust is not None,
     )
+
+
+def _signed_by(work: PackReading, envelope: Envelope, statement: Statement, trust: PackTrust) -> str | None:
+    """Return who signed the index, and note where that is nobody who may, or it is another registry's."""
+    try:
+        newest = max((from_text(leaf.captured_at) for leaf in work.leaves.values()), default=None)
+    except ValueError:  # a leaf whose time does not read may be of any time
+        newest = datetime.max.replace(tzinfo=UTC)
+    signer = signer_of(envelope, statement, trust.trust, newest=newest)
+    if signer is None:
+        work.wrong("untrusted", INDEX, "not signed by anybody who is trusted for a pack")
+    if statement.header.registry_id != trust.registry:
+        what = f"of the registry {statement.header.registry_id[:40]}, not of {trust.registry}"
+        work.wrong("mismatched", INDEX, what)
+    return signer
 
 
 def _forgive_erased(work: PackReading) -> None:
@@ -159,12 +172,41 @@ def _held_to_each_other(work: PackReading) -> None:
         about.setdefault(work.leaves[seq].subject, []).append(work.leaves[seq])
     for subject, decided in decisions.items():
         remarks += unseen(decided, about.get(subject, []))
-    for remark in remarks:
+    for remark in (*remarks, *_misfiled(work, records)):
         work.wrong("missing", remark.where, remark.what)
     for name, content in work.files.items():
         folder, _, rest = name.partition("/")
         if folder in ("policies", "models") and Digest.of(content).hex != rest.partition(".")[0]:
             work.wrong("mismatched", name, "its digest is not the one that it is named by")
+
+
+def _misfiled(work: PackReading, records: Iterable[Record]) -> Iterator[Remark]:
+    """Say which leaves of other systems a trusted statement of this one names: it rests on them.
+
+    A tombstone rests on nothing, and may be of anything in the registry.
+    """
+    named: dict[str, int] = {}
+    for record in records:
+        if record.signer is not None and record.statement.kind != "tombstone":
+            for digest in _texts(record.statement.body):
+                named.setdefault(digest, record.seq)
+    for seq in work.index.others:
+        leaf = work.leaves.get(seq)
+        if leaf is not None and str(leaf.payload) in named:
+            what = f"filed as another system's, and leaf {named[str(leaf.payload)]} of this one rests on it"
+            yield Remark(f"leaf {seq}", what)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in a statement's body."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 def _remarks(work: PackReading) -> Iterator[str]:

@@ -177,15 +177,22 @@ def open_index(content: bytes) -> tuple[Envelope, Statement, PackIndex]:
     return envelope, statement, index
 
 
-def signer_of(envelope: Envelope, statement: Statement, trust: Trust) -> str | None:
+def signer_of(envelope: Envelope, statement: Statement, trust: Trust, *, newest: datetime | None) -> str | None:
     """Return who signed an index; None where it is nobody who is trusted for packs, or not with the key that it names.
 
     Elsewhere the name of the key is a hint and may be anything. Here it would be bytes that nobody holds to anything.
-    An index is in no log: the time at which it says that it was signed is taken for the time at which it was recorded,
-    and no anchor covers it.
+    An index is in no log: when it was signed, only whoever has the key says. So a key that was revoked, whenever and
+    for whatever reason, signs none; and a key with an end none that has a leaf of that time or later. `newest` is when
+    the newest of the pack's leaves was recorded, None where it has none. An index of older leaves alone, signed with a
+    key after its end, is **not** told from one that was signed before.
     """
     signed = trust.signed(statement, envelope, captured_at=statement.header.signed_at)
-    return next((person for key, person in signed.keys.items() if str(key) == envelope.signatures[0].key_id), None)
+    for key, person in signed.keys.items():
+        if str(key) == envelope.signatures[0].key_id:
+            term = trust.keys[key].term
+            ended = term.end is not None and newest is not None and newest >= term.end
+            return None if term.revoked is not None or ended else person
+    return None
 
 
 def is_name(name: str) -> bool:

@@ -3,11 +3,10 @@
 
 FILE says whose signatures count. It is no part of the pack, and has to come by another way. Exits with 0 (VALID),
 5 (VALID, and nobody outside has seen any of it), 4 (INVALID), 3 (INCOMPLETE, or no trust given), 2 (usage).
-
 Checked: the index's signature and form; every file's bytes, and that no file is missing or added; each statement's
 signature and who may sign it; that each leaf of the log names exactly this statement; that the leaves are in a
 checkpoint that the log signed, and each checkpoint a beginning of the next; and who witnessed them. Not checked:
-whether what the statements say is true, nor whether they speak of others that are not here (`aims pack verify` does).
+that statements are true; nor, as `aims pack verify` does, whether a decision saw more or a witness saw before its date.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import hashlib
 import json
 import re
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 # Signatures: P-256 (FIPS 186-5) and Ed25519 (RFC 8032). Points are pairs, None is the neutral one. Nothing is secret.
-
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
@@ -35,6 +34,12 @@ D = -121665 * pow(121666, -1, Q) % Q
 P256_DER = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 ED_DER = bytes.fromhex("302a300506032b6570032100")
 Point = Optional[Tuple[int, int]]
+
+
+def refuse(wrong: object, what: str) -> None:
+    """Raise ValueError where something is wrong."""
+    if wrong:
+        raise ValueError(what)
 
 
 def p256_add(one: Point, other: Point) -> Point:
@@ -64,12 +69,9 @@ def ed_add(one: Point, other: Point) -> Point:
 
 def combined(a: int, one: Point, b: int, other: Point, plus: Callable[[Point, Point], Point]) -> Point:
     """Return a times one point plus b times another."""
-    found, table = None, (one, other, plus(one, other))
+    found, table = None, (None, one, other, plus(one, other))
     for place in range(255, -1, -1):
-        found = plus(found, found)
-        bits = (a >> place & 1) | (b >> place & 1) << 1
-        if bits:
-            found = plus(found, table[bits - 1])
+        found = plus(plus(found, found), table[(a >> place & 1) | (b >> place & 1) << 1])
     return found
 
 
@@ -100,11 +102,9 @@ def ed_key(raw: bytes) -> Tuple[int, int]:
     x2 = (y * y - 1) * pow(D * y * y + 1, -1, Q) % Q
     x = pow(x2, (Q + 3) // 8, Q)
     x = x if (x * x - x2) % Q == 0 else x * pow(2, (Q - 1) // 4, Q) % Q
-    if len(raw) != 32 or y >= Q or (x * x - x2) % Q or (x == 0 and sign):
-        raise ValueError("not a point of edwards25519 in canonical form")
+    refuse(len(raw) != 32 or y >= Q or (x * x - x2) % Q or (x == 0 and sign), "no canonical point of edwards25519")
     point = (Q - x if x & 1 != sign else x), y
-    if combined(8, point, 0, None, ed_add) is None:
-        raise ValueError("a key of small order")
+    refuse(combined(8, point, 0, None, ed_add) is None, "a key of small order")
     return point
 
 
@@ -116,9 +116,8 @@ def ed25519_verifies(raw: bytes, signature: bytes, message: bytes) -> bool:
     s = int.from_bytes(signature[32:], "little")
     try:
         x, y = ed_key(raw)
+        refuse(len(signature) != 64 or s >= L, "no signature")
     except ValueError:
-        return False
-    if len(signature) != 64 or s >= L:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + raw + message).digest(), "little") % L
     x, y = combined(s, ED_BASE, k, (Q - x, y), ed_add) or (0, 1)
@@ -134,27 +133,19 @@ def verifies(key: Dict[str, Any], signature: bytes, message: bytes) -> bool:
 
 
 # Bytes: JSON, envelopes (DSSE), signed notes and checkpoints (C2SP), the Merkle tree (RFC 6962)
-
 TYPE = b"application/vnd.in-toto+json"
 ERASABLE = ("check-result", "incident", "intent", "record")
 NAME = re.compile(r"([a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
-def refuse(wrong: object, what: str) -> None:
-    """Raise ValueError where something is wrong."""
-    if wrong:
-        raise ValueError(what)
-
-
-def read_json(content: bytes) -> Dict[str, Any]:
+def read_json(content: bytes) -> Any:
     """Read an object; refuse one that names a key twice: two readers would see two things."""
 
     def once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
         refuse(len(dict(pairs)) != len(pairs), "a key is named twice")
         return dict(pairs)
 
-    found: Dict[str, Any] = json.loads(content.decode("utf-8"), object_pairs_hook=once)
-    return found
+    return json.loads(content.decode("utf-8"), object_pairs_hook=once)
 
 
 def unbase64(text: str) -> bytes:
@@ -169,7 +160,7 @@ def read_envelope(content: bytes) -> Tuple[bytes, List[bytes]]:
     """Return the payload and the signatures of an envelope."""
     envelope = read_json(content)
     wrong = sorted(envelope) != ["payload", "payloadType", "signatures"] or envelope["payloadType"] != TYPE.decode()
-    refuse(wrong, "not an envelope of a statement")
+    refuse(wrong or any(set(item) - {"keyid", "sig"} for item in envelope["signatures"]), "not an envelope of ours")
     return unbase64(envelope["payload"]), [unbase64(item["sig"]) for item in envelope["signatures"]]
 
 
@@ -238,8 +229,10 @@ class Pack:
     def __init__(self, folder: Path, trust: Dict[str, Any]) -> None:
         self.folder, self.trust, self.witnessed = folder, trust, 0
         self.keys = {key["id"]: key for key in trust["keys"]}
-        known = ["aims.trust/1", "keys", "kinds", "log", "registry", "schema"]
-        refuse([trust["schema"], *sorted(trust)] != known, "a form that this program does not know")
+        known, log = ["aims.trust/1", "keys", "kinds", "log", "registry", "schema"], trust["log"]
+        strange = log is not None and sorted(log) != ["keys", "origin", "quorum", "witnesses"]
+        strange = strange or (log is not None and (type(log["quorum"]) is not int or log["quorum"] < 1))
+        refuse(strange or [trust["schema"], *sorted(trust)] != known, "a form that this program does not know")
         for key in trust["keys"]:
             refuse(set(key) - {"algorithm", "id", "person", "spki"}, "a key has fields that this program does not know")
             refuse(key["id"] != sha256(base64.b64decode(key["spki"])), "a key under another's id")
@@ -248,6 +241,7 @@ class Pack:
         self.files: Dict[str, bytes] = {}
         self.leaves: Dict[int, Tuple[Dict[str, Any], bytes]] = {}
         self.erased: Set[str] = set()
+        self.named: Set[str] = set()
 
     def attempt(self, place: str, what: Callable[..., Any], *given: Any) -> None:
         """Do one thing, and note what it says to be missing; whatever is wrong with what it reads is INVALID."""
@@ -269,7 +263,7 @@ class Pack:
         if kind == "pack":  # of any other envelope the key's name is a hint; here it has to be right
             trusted = [key for key in trusted if [key["id"]] == named]
         message = b"DSSEv1 %d %s %d %s" % (len(TYPE), TYPE, len(payload), payload)
-        signed = any(verifies(key, signature, message) for signature in signatures for key in trusted)
+        signed = any(verifies(key, item, message) for item in signatures for key in trusted)
         refuse(not signed, "not signed by anybody who is trusted for it")
         refuse(statement["predicate"]["header"]["registryId"] != self.trust["registry"], "of another registry")
         return statement
@@ -292,8 +286,7 @@ class Pack:
         known = {"index.json", *(item["name"] for item in index["files"])}
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
-            plain = path.is_dir() and not path.is_symlink() and any(path.iterdir())
-            if name not in known and not plain:
+            if name not in known and not (path.is_dir() and not path.is_symlink() and any(path.iterdir())):
                 self.found.append(("INVALID", name, "not in the index: somebody added it"))
 
     def read(self, name: str) -> bytes:
@@ -306,8 +299,7 @@ class Pack:
         content = self.files[name] = self.read(name)
         wrong = sha256(content) != "sha256:" + item["sha256"] or len(content) != item["size"]
         refuse(wrong, "its bytes are not those that the index was signed over")
-        named = name.startswith(("policies/", "models/"))
-        refuse(named and Path(name).stem != item["sha256"], "its digest is not the one that it is named by")
+        refuse(name.startswith(("policies/", "models/")) and Path(name).stem != item["sha256"], "under another's name")
 
     def statements(self) -> None:
         for line in self.files["leaves.jsonl"].split(b"\n")[:-1]:
@@ -319,6 +311,8 @@ class Pack:
         refuse(list(self.leaves) != sorted(own + self.index["leaves"]["others"]), "not the leaves of the index")
         for seq in own:
             self.attempt("leaf %d" % seq, self.statement, seq, self.leaves[seq][0])
+        named = [seq for seq in self.index["leaves"]["others"] if self.leaves[seq][0]["payload"] in self.named]
+        self.found += [("MISSING", "leaf %d" % seq, "filed as another system's, and named here") for seq in named]
         self.found = [item for item in self.found if item[0] != "MISSING" or item[1] not in self.erased]
 
     def statement(self, seq: int, leaf: Dict[str, Any]) -> Any:
@@ -334,9 +328,16 @@ class Pack:
         start, end, at = index["period"]["from"], index["period"]["to"], leaf["capturedAt"]
         refuse((seq in index["leaves"]["period"]) != (start <= at < end) or at >= end, "recorded at another time")
         refuse(statement["predicate"]["header"]["system"] not in (None, index["system"]), "of another system")
-        if kind == "tombstone":
-            gone = [one for one, _ in self.leaves.values() if one["payload"] == "sha256:" + about]
-            self.erased |= {"leaf %d" % one["seq"] for one in gone if one["type"].split(":")[2] in ERASABLE}
+        header = statement["predicate"]["header"]
+        first, *said = (datetime.fromisoformat(text[:-1]) for text in (at, header["measuredAt"], header["signedAt"]))
+        refuse(max(said) > first + timedelta(minutes=5), "measured or signed after it was recorded")
+        if kind != "tombstone":  # which may be of anything in the registry
+            self.named |= set(re.findall("sha256:[0-9a-f]{64}", json.dumps(statement["predicate"])))
+        else:
+            erases, gone, place = (statement["predicate"].get(name) for name in ("erases", "kind", "leaf"))
+            one = self.leaves[place][0] if type(place) is int and place < seq and place in self.leaves else {}
+            same = (one.get("payload"), one.get("type")) == (erases, "urn:aims-mlops:%s:v1" % gone)
+            self.erased |= {"leaf %d" % place} if same and erases == "sha256:" + about and gone in ERASABLE else set()
 
     def log(self) -> Any:
         """Verify checkpoints, that each is a beginning of the next, and that the leaves are in one."""
@@ -352,8 +353,7 @@ class Pack:
         sizes = sorted(filter(None, roots))
         for old, new in zip(sizes, sizes[1:]):
             lines = self.files["consistency/%08d-%08d.txt" % (old, new)].decode().split("\n")[:-1]
-            grew = consistent(old, roots[old], new, roots[new], list(map(unbase64, lines)))
-            refuse(not grew, "the tree of %d leaves does not begin with that of %d" % (new, old))
+            refuse(not consistent(old, roots[old], new, roots[new], list(map(unbase64, lines))), "a rewritten history")
         refuse(size not in roots or roots[size].hex() != root, "no such checkpoint")
         for seq, (_, line) in self.leaves.items():
             self.attempt("leaf %d" % seq, self.included, seq, line, size, roots[size], notes)
@@ -364,10 +364,9 @@ class Pack:
             return "no checkpoint reaches it: nothing proves that it is in the log"
         head, _, note = content.partition(b"\n\n")
         first, extra, index, *proof = head.decode().split("\n")
-        wrong = (first, index) != ("c2sp.org/tlog-proof@v1", "index %d" % seq) or unbase64(extra[6:]) != line
-        refuse(wrong, "a proof of something else")
-        leaf = hashlib.sha256(b"\x00" + line).digest()
-        found = climb(seq, size - 1, list(map(unbase64, proof)), leaf)[1]
+        about = first, index, unbase64(extra[6:])
+        refuse(about != ("c2sp.org/tlog-proof@v1", "index %d" % seq, line), "a proof of something else")
+        found = climb(seq, size - 1, list(map(unbase64, proof)), hashlib.sha256(b"\x00" + line).digest())[1]
         refuse(note not in notes or found != root, "the proof does not lead to the checkpoint")
 
 

@@ -14,17 +14,22 @@ import pytest
 
 from aims_mlops import api
 from aims_mlops.api import Pack, packing
+from aims_mlops.api.services import Said as ToSay
+from aims_mlops.api.services import write
 from aims_mlops.errors import ExitCode
 from aims_mlops.evidence import merkle
-from aims_mlops.evidence.checkpoint import Checkpoint
+from aims_mlops.evidence.checkpoint import Checkpoint, cosign
 from aims_mlops.evidence.envelope import Envelope
 from aims_mlops.evidence.log import Leaf
 from aims_mlops.evidence.log_proof import LogProof
 from aims_mlops.evidence.note import ED25519, VerifierKey
-from aims_mlops.evidence.pack_index import INDEX, FileEntry
+from aims_mlops.evidence.pack_index import INDEX, FileEntry, PackIndex, statement_file
 from aims_mlops.evidence.statement import Statement
+from aims_mlops.evidence.tombstone import SUBJECT_NAME, tombstone
+from aims_mlops.model.digest import Digest
+from aims_mlops.model.subject import WholeRegistry
 from tests.api.logs import LogWorld
-from tests.api.packs import by_python, by_shell, later, packed, verified, written
+from tests.api.packs import by_python, by_shell, everything, later, packed, verified, written
 from tests.builders import key
 
 
@@ -244,3 +249,186 @@ def test_a_statement_names_its_system(honest: Lie) -> None:
     """The lie about another system is one: the statements of this pack name theirs."""
     content = honest.files[honest.named("statements/")[0]]
     assert Statement.from_bytes(Envelope.from_bytes(content).payload).header.system == "income"
+
+
+def by_ours(pack: Path, trust: Path) -> int:
+    """Return the exit code of this version."""
+    return int(verified(pack, trust).exit_code)
+
+
+def codes(pack: Path, trust: Path) -> tuple[int, int, int]:
+    """Return the exit codes of this version, of verify.py and of verify.sh."""
+    return by_ours(pack, trust), by_python(pack, trust).code, by_shell(pack, trust).code
+
+
+def compact(wire: Any) -> bytes:
+    return json.dumps(wire, sort_keys=True, separators=(",", ":")).encode()
+
+
+def of_signature(**changes: str) -> Callable[[Any], bytes]:
+    return lambda wire: compact({**wire, "signatures": [{**wire["signatures"][0], **changes}]})
+
+
+FREE_BYTES: dict[str, Callable[[Any], bytes]] = {
+    "a field more": lambda wire: compact({**wire, "a": "forged"}),
+    "a field of a signature more": of_signature(x="forged"),
+    "a second document": lambda wire: compact(wire) + b'["forged: everything passed"]',
+    "a line after the payload": lambda wire: compact({**wire, "payload": wire["payload"] + "\n"}),
+    "a line after the key's name": lambda wire: of_signature(keyid=wire["signatures"][0]["keyid"] + "\n")(wire),
+    "the signature in the payload": lambda wire: of_signature(sig="")(
+        {**wire, "payload": wire["payload"] + "\n" + wire["signatures"][0]["sig"]}
+    ),
+}
+
+
+@pytest.mark.parametrize("forge", FREE_BYTES.values(), ids=FREE_BYTES)
+def test_no_byte_of_the_index_is_free(forge: Callable[[Any], bytes], honest: Lie, tmp_path: Path) -> None:
+    pack, trust = Lie(honest.world, honest.made).written(tmp_path)
+    index = pack / INDEX
+    index.write_bytes(forge(json.loads(index.read_bytes())))
+    assert codes(pack, trust) == (4, 4, 4)
+
+
+@dataclass
+class AsWritten:
+    """An index of which every word is the liar's own."""
+
+    index: PackIndex
+    files: list[dict[str, Any]]
+
+    @property
+    def system(self) -> str:
+        return self.index.system
+
+    @property
+    def subject(self) -> Digest:
+        return Digest.of("".join(f"{item['sha256']}  {item['name']}\n" for item in self.files).encode())
+
+    def to_wire(self) -> dict[str, Any]:
+        return {**self.index.to_wire(), "files": self.files}
+
+
+@pytest.mark.parametrize("digest", ["0" * 63, "0" * 65, "", "G" * 64], ids=["short", "long", "none", "no digits"])
+def test_a_digest_that_is_none_holds_no_file(digest: str, honest: Lie, tmp_path: Path) -> None:
+    """`sha256sum --check` skips a line that it cannot read: the file of that line could then be anything."""
+    files = honest.index.to_wire()["files"]
+    files = [{**item, "sha256": digest} if item["name"] == "README.txt" else item for item in files]
+    services = honest.world.services
+    said: Any = AsWritten(honest.index, files)
+    signed = packing._signed(services, said, honest.world.systems[0].policy, services.signer())
+    made = replace(honest.made, files={**honest.files, INDEX: signed.to_bytes()})
+    pack, trust = written(made, tmp_path, honest.world)
+    (pack / "README.txt").write_bytes(b"changed by somebody without a key\n")
+    assert codes(pack, trust) == (4, 4, 4)
+
+
+def test_a_witness_of_another_history_makes_nothing_witnessed(tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    audit = world.department("audit", now=later(world))
+    world.write(2)
+    world.checkpoint()
+    lie = Lie(world, packed(world))
+    (name,) = lie.named("checkpoints/")
+    found = Checkpoint.from_text(lie.files[name].partition(b"\n\n")[0] + b"\n")
+    forked = replace(found, size=100, root=b"\x07" * 32).sign(world.log_key, key("the-log", algorithm="ed25519").sign)
+    seen = cosign(forked, audit.key, key("audit", algorithm="ed25519").sign, time=int(later(world)))
+    lie.files["checkpoints/00000100.note"] = replace(forked, signatures=(*forked.signatures, seen)).to_bytes()
+    ours, python, shell = codes(*lie.written(tmp_path / "fork"))
+    assert (ours, python) == (ExitCode.UNDECIDED, ExitCode.UNVERIFIED)  # nothing proves the one from the other
+    assert shell == ExitCode.NOTHING  # it does not prove one checkpoint by another, and so counts no witness of others
+    world.close()
+
+
+def test_two_roots_of_one_size_are_a_fork_for_the_shell_too(honest: Lie, tmp_path: Path) -> None:
+    lie = Lie(honest.world, honest.made)
+    two_trees_of_one_size(lie)
+    said = by_shell(*lie.written(tmp_path))
+    assert (said.code, "two histories" in said.text) == (ExitCode.UNVERIFIED, True), said.text
+
+
+def of_log(**changes: Any) -> Callable[[Any], str]:
+    return lambda wire: json.dumps({**wire, "log": {**wire["log"], **changes}})
+
+
+UNTRUE_TRUST: dict[str, Callable[[Any], str]] = {
+    "a quorum of none": of_log(quorum=0),
+    "a quorum of a half": of_log(quorum=0.5),
+    "a quorum of true": of_log(quorum=True),
+    "an unknown field of the log": of_log(until="2026-01-01"),
+    "a key named twice": lambda wire: json.dumps(wire)[:-1] + ', "kinds": ' + json.dumps(wire["kinds"]) + "}",
+    "a key of the log named twice": lambda wire: json.dumps(wire).replace('"quorum": 1', '"quorum": 9, "quorum": 1'),
+    "two documents": lambda wire: json.dumps(wire) + json.dumps(wire),
+}
+
+
+@pytest.mark.parametrize("spoil", UNTRUE_TRUST.values(), ids=UNTRUE_TRUST)
+def test_trust_that_could_be_read_in_two_ways_is_none(spoil: Callable[[Any], str], honest: Lie, tmp_path: Path) -> None:
+    pack, trust = Lie(honest.world, honest.made).written(tmp_path)
+    wire = json.loads(trust.read_text())
+    trust.write_text(json.dumps(wire))
+    assert codes(pack, trust) == (5, 5, 5)
+    trust.write_text(spoil(wire))
+    for verify in (by_python, by_shell):
+        said = verify(pack, trust)
+        assert (said.code, "no trust" in said.text) == (ExitCode.UNDECIDED, True), said.text
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        pytest.param({}, ExitCode.NOTHING, id="as it should be"),
+        pytest.param({"leaf": 77}, ExitCode.UNDECIDED, id="another place"),
+        pytest.param({"leaf": 3}, ExitCode.UNDECIDED, id="its own place"),
+        pytest.param({"leaf": "0"}, ExitCode.UNDECIDED, id="a place in words"),
+        pytest.param({"kind": "intent"}, ExitCode.UNDECIDED, id="another kind"),
+        pytest.param({"erases": "sha256:" + "0" * 64}, ExitCode.UNDECIDED, id="another statement"),
+    ],
+)
+def test_a_tombstone_explains_only_what_it_names(change: dict[str, Any], code: ExitCode, tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    (gone,) = world.write(1)
+    world.put_policy(world.trusting(tombstone=["pipeline"]))
+    body = tombstone(first_leaf(world), reason="retention-ended", asked_by="controller", basis="x") | change
+    about, now = (SUBJECT_NAME, gone), world.services.clock()
+    said = ToSay("tombstone", WholeRegistry(world.store.registry_id()), None, None, body, measured_at=now, about=about)
+    write(world.services, said, signer=world.services.signer())
+    world.checkpoint()
+    lie = Lie(world, packed(world))
+    lie.files.pop(statement_file(0, "check-result"), None)
+    assert codes(*lie.written(tmp_path / "erased")) == (code, code, code)
+    world.close()
+
+
+def first_leaf(world: LogWorld) -> Leaf:
+    return Leaf.from_bytes(next(iter(world.store.leaves())))
+
+
+def test_what_a_statement_rests_on_is_not_another_systems(tmp_path: Path) -> None:
+    """The failed result that a waiver excuses and a decision names is filed as another system's leaf."""
+    world, _ = everything(tmp_path)
+    lie = Lie(world, packed(world))
+    (name,) = (name for name in lie.named("statements/") if name.endswith("-check-result.dsse.json"))
+    seq = int(name.partition("/")[2][:8])
+    others = tuple(sorted((*lie.index.others, seq)))
+    lie.index = replace(lie.index, period=tuple(one for one in lie.index.period if one != seq), others=others)
+    del lie.files[name]
+    paths = lie.written(tmp_path / "others")
+    assert codes(*paths) == (3, 3, 3)
+    told = [item.where for item in verified(*paths).troubles]
+    assert f"leaf {seq}" in told
+    world.close()
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(4, ExitCode.NOTHING), (6, ExitCode.UNVERIFIED)])
+def test_a_measurement_after_its_recording_is_refused(minutes: int, code: ExitCode, tmp_path: Path) -> None:
+    world = LogWorld(tmp_path)
+    world.write(1)
+    services = world.services
+    body, at = {"event": "key-added"}, services.clock() + timedelta(minutes=minutes)
+    about = WholeRegistry(world.store.registry_id())
+    world.put_policy(world.trusting(tombstone=["pipeline"]))
+    said = ToSay("tombstone", about, None, None, body, measured_at=at, about=(SUBJECT_NAME, Digest.of(b"x")))
+    write(world.services, said, signer=services.signer())
+    world.checkpoint()
+    assert codes(*written(packed(world), tmp_path / "dated", world)) == (code, code, code)
+    world.close()

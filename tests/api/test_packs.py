@@ -580,3 +580,32 @@ def test_rules_for_decisions_hold_for_packs_too_where_nobody_is_named_for_packs(
 
     assert world.services.trust(bound, anchored=False).rules["pack"] == rules["gate-decision"]
     assert "pack" not in world.services.trust(replace(named, rules=rules), anchored=False).rules
+
+
+def test_a_key_that_was_revoked_or_has_ended_signs_no_index(tmp_path: Path) -> None:
+    """An index is in no log: when it was signed, only whoever has the key says."""
+    world = LogWorld(tmp_path)
+    world.write(1)
+    start = world.now
+    world.now = start + timedelta(hours=2)
+    world.person = "owner"
+    world.say("record", {"record": "peer-review", "outcome": "passed"})
+    world.checkpoint()
+    world.person, world.now = "pipeline", start + timedelta(minutes=30)
+    made = packed(world)
+    pack, trust = written(made, tmp_path / "pack", world)
+    believed = PackTrust.from_bytes(trust.read_bytes())
+    (signer,) = {key for key, who in believed.trust.by_kind["check-result"].items() if who == "pipeline"}
+
+    def words(term: Term) -> list[tuple[str, str]]:
+        keys = {**believed.trust.keys, signer: replace(believed.trust.keys[signer], term=term)}
+        trust.write_bytes(replace(believed, trust=replace(believed.trust, keys=keys)).to_bytes())
+        return [(item.word, item.where) for item in verified(pack, trust).troubles]
+
+    assert words(Term(end=start + timedelta(hours=2, milliseconds=1))) == []
+    for term in (
+        Term(end=start + timedelta(hours=1)),
+        Term(end=start + timedelta(hours=2)),
+        *(Term(revoked=Revocation(start + timedelta(days=9), why)) for why in ("left", "lost", "superseded")),
+    ):
+        assert words(term) == [("untrusted", INDEX)]

@@ -8,8 +8,10 @@
 #
 # Checked: the index's signature and form; every file's bytes, and that no file is missing or added; each statement's
 # signature and who may sign it; that each leaf of the log names exactly this statement; that the leaves are in a
-# checkpoint that the log signed; and who witnessed it. Not checked: that each checkpoint is a beginning of the next
-# (verify.py does), nor whether what the statements say is true.
+# checkpoint that the log signed; and who witnessed that very checkpoint. Not checked: that each checkpoint is a
+# beginning of the next (verify.py does), so that witnesses of older ones count for nothing here; whether what the
+# statements say is true; nor, as `aims pack verify` does, whether a decision saw more, or a witness saw the log before
+# a statement's date.
 set -u -o pipefail
 export LC_ALL=C
 
@@ -44,7 +46,13 @@ verified() {
 
 # 1. The trust: its form, its keys, the log's keys and the witnesses'
 known='["keys","kinds","log","registry","schema"]' fields='["algorithm","id","person","spki"]'
-jq -e ".schema == \"aims.trust/1\" and keys == $known and all(.keys[]; keys == $fields)" "$trust" > /dev/null 2>&1 ||
+form="length == 1 and (.[0] | .schema == \"aims.trust/1\" and keys == $known and all(.keys[]; keys == $fields)
+  and (.log | . == null or (keys == [\"keys\",\"origin\",\"quorum\",\"witnesses\"] and (.quorum | type) == \"number\"
+  and (.quorum | tostring | test(\"\\\\A[1-9][0-9]{0,8}\\\\z\")))))"
+# A key that is named twice is streamed twice, and read once.
+values() { jq -c "$@" "$trust" 2> /dev/null | wc -l; }
+jq -es "$form" "$trust" > /dev/null 2>&1 &&
+  [[ $(values --stream 'select(length == 2)') == $(values 'tostream | select(length == 2)') ]] ||
   { echo "INCOMPLETE: no trust, so that nothing can be said: it has a form that this program does not know"; exit 3; }
 registry=$(jq -r .registry "$trust")
 declare -A algorithms
@@ -75,10 +83,12 @@ signed() {
   return 1
 }
 
-# about KIND SUBJECT SYSTEM: whether the payload is a statement of this kind, registry and subject, of this system or none
+# about KIND SUBJECT SYSTEM [CAPTURED]: whether the payload is a statement of this kind, registry and subject, of this
+# system or none, and neither measured nor signed more than five minutes after it was recorded
 about() {
   jq -e --arg type "urn:aims-mlops:$1:v1" --arg registry "$registry" --arg subject "$2" --arg system "$3" \
-    "._type == \"https://in-toto.io/Statement/v1\" and .predicateType == \$type and (.subject | length) == 1
+    --arg at "${4:-}" "def seconds: (.[:19] + \"Z\" | fromdateiso8601) + (.[20:23] | tonumber) / 1000;
+     (\$at == \"\" or (.predicate.header | all(.measuredAt, .signedAt; seconds <= (\$at | seconds) + 300))) and ._type == \"https://in-toto.io/Statement/v1\" and .predicateType == \$type and (.subject | length) == 1
      and .predicate.header.registryId == \$registry and .subject[0].digest.sha256 == \$subject
      and (.predicate.header.system | . == null or . == \$system)" "$work/payload" > /dev/null 2>&1
 }
@@ -97,7 +107,11 @@ finish() {
 # 2. The index: one form, a trusted signature, and a subject that is the list of the files
 index=$pack/index.json
 [[ -f $index && ! -L $index ]] || { wrong index.json "it is not there, or no plain file"; finish; }
-jq -cSj . "$index" 2> /dev/null | cmp -s - "$index" ||
+# `\z` is the very end: `$` would let a line feed follow, and what stands behind it.
+form='length == 1 and (.[0] | keys == ["payload", "payloadType", "signatures"] and (.signatures | length) == 1
+  and (.signatures[0] | keys == ["keyid", "sig"] and (.keyid | test("\\Asha256:[0-9a-f]{64}\\z")))
+  and ([.payload, .signatures[0].sig] | all(test("\\A[A-Za-z0-9+/]+={0,2}\\z"))))'
+jq -es "$form" "$index" > /dev/null 2>&1 && jq -cSj . "$index" 2> /dev/null | cmp -s - "$index" ||
   { wrong index.json "the envelope is not in the form in which it was written"; finish; }
 while read -r text; do
   [[ $(plain <<< "$text" | base64 -w 0) == "$text" ]] ||
@@ -112,16 +126,20 @@ jq -j '.predicate.files[] | "\(.sha256)  \(.name)\n"' "$work/index" > "$work/sum
 about pack "$(digest "$work/sums")" "$system" ||
   { wrong index.json "not the index of a pack of this registry, or its subject is not the list of its files"; finish; }
 
-# 3. The files: exactly those of the list, byte for byte
+# 3. The files: exactly those of the list, byte for byte. sha256sum skips a line that it cannot read
+form='all(.predicate.files[]; (.sha256 | test("\\A[0-9a-f]{64}\\z"))
+  and (.name | test("\\A([a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]*\\z")))'
+jq -e "$form" "$work/index" > /dev/null 2>&1 || { wrong index.json "an odd name, or no digest"; finish; }
 while IFS= read -r odd; do wrong "$odd" "no plain file"; done < <(cd "$pack" && find . ! -type f ! -type d -o -type d -empty)
 jq -r '.predicate.files[].name, "index.json"' "$work/index" | sort > "$work/listed"
 (cd "$pack" && find . -type f -printf '%P\n') | sort > "$work/there"
 while IFS= read -r name; do wrong "$name" "in the index, and not there"; done < <(comm -23 "$work/listed" "$work/there")
 while IFS= read -r name; do wrong "$name" "not in the index: somebody added it"; done < <(comm -13 "$work/listed" "$work/there")
-if grep -qvxE '([a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]*' "$work/listed"; then wrong index.json "an odd name"; finish; fi
-while IFS= read -r line; do wrong "${line%%: *}" "its bytes are not those that the index was signed over"; done \
-  < <(cd "$pack" && sha256sum --check --strict --quiet "$work/sums" 2> /dev/null)
+(cd "$pack" && sha256sum --check --strict --quiet "$work/sums") > "$work/said" 2> "$work/warned"
+checked=$?
+while IFS= read -r line; do wrong "${line%%: *}" "its bytes are not those that the index was signed over"; done < "$work/said"
 [[ $invalid == 0 ]] || finish # what follows reads these files
+[[ $checked == 0 && ! -s $work/warned ]] || { wrong index.json "not every file could be held to its digest"; finish; }
 
 # 4. The leaves, and the statement of each
 [[ -f $pack/leaves.jsonl ]] || { wrong leaves.jsonl "it is not there"; finish; }
@@ -134,7 +152,8 @@ mapfile -t own < <(jq -r '.predicate.leaves | .period + .before | sort[]' "$work
   wrong leaves.jsonl "not the leaves of the index"
 [[ ${#lines[@]} -eq ${#places[@]} ]] || wrong leaves.jsonl "not a leaf a line"
 for number in "${places[@]}" "${own[@]}"; do whole "$number" || { wrong leaves.jsonl "not a place"; finish; }; done
-erased=" " gone=()
+erased=" " gone=() foreign=()
+: > "$work/named"
 for number in "${!lines[@]}"; do
   line=${lines[$number]} seq=${places[$number]}
   IFS=$'\t' read -r type envelope payload subject at prev < <(
@@ -143,21 +162,31 @@ for number in "${!lines[@]}"; do
     [[ $prev == "sha256:$(printf %s "${lines[number - 1]}" | sha256sum | cut -c1-64)" ]] ||
       wrong "leaf $seq" "it does not follow from the one before it"
   fi
-  [[ " $others " == *" $seq "* ]] && continue
+  [[ " $others " == *" $seq "* ]] && { foreign+=("$seq $payload"); continue; }
   kind=${type#urn:aims-mlops:} kind=${kind%:v1}
   [[ $kind =~ ^[a-z-]+$ ]] || { wrong "leaf $seq" "of no kind"; continue; }
   file=$pack/statements/$(printf %08d "$seq")-$kind.dsse.json
   if [[ ! -f $file ]]; then
     [[ $kind =~ ^(check-result|incident|intent|record)$ ]] || payload=none # nothing else can be erased
-    gone+=("$seq $payload"); continue
+    gone+=("$seq $payload/$seq/$kind"); continue
   fi
   [[ sha256:$(digest "$file") == "$envelope" ]] || wrong "leaf $seq" "not the envelope that was appended to the log"
   signed "$kind" "$file" || wrong "leaf $seq" "not signed by anybody who is trusted for a $kind"
   [[ sha256:$(digest "$work/payload") == "$payload" ]] || wrong "leaf $seq" "not the statement that was appended"
-  about "$kind" "${subject#sha256:}" "$system" || wrong "leaf $seq" "about something else, or of another registry"
+  about "$kind" "${subject#sha256:}" "$system" "$at" ||
+    wrong "leaf $seq" "about something else, of another registry, or dated after its recording"
   if [[ " $recorded " == *" $seq "* ]]; then low=$from high=$to; else low='' high=$from; fi
   [[ $low < $at || $low == "$at" ]] && [[ $at < $high ]] || wrong "leaf $seq" "not recorded where the index has it"
-  [[ $kind == tombstone ]] && erased+="sha256:$(jq -r '.subject[0].digest.sha256' "$work/payload") "
+  [[ $kind == tombstone ]] || jq -c .predicate "$work/payload" | grep -oE 'sha256:[0-9a-f]{64}' >> "$work/named"
+  if [[ $kind == tombstone ]]; then # it explains a leaf before it, of which it says all three
+    said=$(jq -r '.predicate | if (.leaf | type) == "number" then "\(.erases)/\(.leaf)/\(.kind)" else "" end' "$work/payload")
+    IFS=/ read -r erases place _ <<< "$said"
+    [[ $said =~ ^[a-z0-9:]+/[0-9]+/[a-z-]+$ && $erases == "$subject" ]] && whole "$place" && [[ $place -lt $seq ]] &&
+      erased+="$said "
+  fi
+done
+for entry in ${foreign[@]+"${foreign[@]}"}; do
+  grep -qxFe "${entry#* }" "$work/named" && miss "leaf ${entry% *}" "filed as another system's, and named here"
 done
 for entry in ${gone[@]+"${gone[@]}"}; do
   [[ $erased == *" ${entry#* } "* ]] || miss "leaf ${entry% *}" "the pack does not have its statement"
@@ -200,8 +229,10 @@ for file in "$pack"/checkpoints/*; do
   [[ $ours == 1 && $is == "$origin" ]] || { wrong "$name" "not signed by the log"; continue; }
   [[ $roots == *" $covers:"* && $roots != *" $covers:$hash "* ]] && wrong "$name" "the log signed two histories"
   roots+="$covers:$hash "
-  [[ $(wc -w <<< "$seen") -ge $quorum && $covers -gt $witnessed ]] && witnessed=$covers
-  [[ $covers == "$size" && $(base64 -d <<< "$hash" | od -An -tx1 | tr -d ' \n') == "$root" ]] && note=$content top=$hash
+  # Whoever saw another checkpoint saw, for all that is shown here, another history.
+  [[ $covers == "$size" && $(base64 -d <<< "$hash" | od -An -tx1 | tr -d ' \n') == "$root" ]] || continue
+  note=$content top=$hash
+  [[ $(wc -w <<< "$seen") -ge $quorum ]] && witnessed=$size
 done
 [[ -n $note ]] || { wrong log "no such checkpoint"; finish; }
 
