@@ -602,7 +602,7 @@ def test_a_key_that_was_revoked_or_has_ended_signs_no_index(tmp_path: Path) -> N
         trust.write_bytes(replace(believed, trust=replace(believed.trust, keys=keys)).to_bytes())
         return [(item.word, item.where) for item in verified(pack, trust).troubles]
 
-    assert words(Term(end=start + timedelta(hours=2, milliseconds=1))) == []
+    assert words(Term(end=start + timedelta(hours=2, seconds=1))) == []
     for term in (
         Term(end=start + timedelta(hours=1)),
         Term(end=start + timedelta(hours=2)),

@@ -254,7 +254,7 @@ class Pack:
     def signed(self, kind: str, envelope: bytes) -> Dict[str, Any]:
         """Return the statement in an envelope that somebody signed who is trusted for its kind."""
         payload, signatures = read_envelope(envelope)
-        statement = read_json(payload)
+        statement: Dict[str, Any] = read_json(payload)
         types = [statement["_type"], statement["predicateType"]]
         refuse(types != ["https://in-toto.io/Statement/v1", "urn:aims-mlops:%s:v1" % kind], "another kind")
         asks = kind == "waiver" and statement["predicate"].get("act") != "approve"
