@@ -47,7 +47,7 @@ def test_it_is_one_readable_file_for_python_3_8_and_the_standard_library() -> No
     assert source.count("\n") <= 400
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported == {"__future__", "base64", "hashlib", "json", "re", "sys", "pathlib", "typing"}
+    assert imported == {"__future__", "base64", "datetime", "hashlib", "json", "re", "sys", "pathlib", "typing"}
 
 
 def p256() -> tuple[ec.EllipticCurvePrivateKey, bytes]:
