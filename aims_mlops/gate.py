@@ -289,7 +289,7 @@ def _too_old(record: Record, max_age: timedelta | None, now: datetime) -> tuple[
 
 def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
     remedy = f"a {spec.id} record for {look.question.version.label}, signed by {spec.signed_by}"
-    named = [record for record in look.of_kind("record") if record.statement.body.get("record") == spec.id]
+    named = _last_words(item for item in look.of_kind("record") if item.statement.body.get("record") == spec.id)
     # Who may sign and what is kept apart limits who approves. Whoever objected is heard until somebody approves behind
     # it: else an objection would go as soon as its author may no longer sign.
     objecting = [record for record in named if record.people and record.statement.body.get("outcome") != "passed"]
@@ -311,6 +311,16 @@ def _record(spec: RecordSpec, look: _Look) -> RequirementStatus:
         return replace(newest, required=spec.required)
     judged = _approves(newest, spec, look, remedy) or _several(about, spec, look, remedy)
     return _found(spec.id, "record", newest, required=spec.required, judged=judged or (Status.PASSED, "", ""))
+
+
+def _last_words(records: Iterable[Record]) -> list[Record]:
+    """Return what the same people said last of the same version: they may have thought better of it."""
+    last: dict[tuple[object, ...], Record] = {}
+    for record in sorted(records, key=lambda record: record.seq):
+        header = record.statement.header
+        version = header.registry_id, header.workspace, header.model, header.version, header.version_created_at
+        last[record.statement.subject, version, record.signer, record.people or record.payload] = record
+    return sorted(last.values(), key=lambda record: record.seq)
 
 
 def _approves(record: Record, spec: RecordSpec, look: _Look, remedy: str) -> _Judged | None:
