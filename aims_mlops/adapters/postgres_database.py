@@ -106,7 +106,9 @@ class PostgresDatabase:
         _driver(connection).execute(f"SELECT 1 / ({compiled})", compiled.construct_params(values))
 
     def _compile(self, question: Select[Any]) -> SQLCompiler:
-        return self._compiled.setdefault(question, question.compile(dialect=self.engine.dialect))
+        if question not in self._compiled:
+            self._compiled[question] = question.compile(dialect=self.engine.dialect)
+        return self._compiled[question]
 
     @property
     def clock(self) -> ColumnElement[Any]:
