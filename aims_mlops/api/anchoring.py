@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from aims_mlops.api.log_identity import Identity, identity
+from aims_mlops.api.log_identity import Identity, found_checkpoints, identity
 from aims_mlops.api.stamps import stamps
 from aims_mlops.errors import UsageError, VerificationError
 from aims_mlops.evidence import merkle
@@ -55,12 +55,7 @@ def _cosigned(services: Services, who: Identity) -> Iterator[tuple[Anchor, bytes
     """Yield what witnesses cosigned, and the root that they saw, of the checkpoints kept with the log and outside."""
     if not who.witnesses:
         return
-    contents = list(services.store.checkpoints())
-    try:
-        outside = services.store.last_checkpoint()
-    except VerificationError:  # its file is damaged
-        outside = None
-    for content in dict.fromkeys([*contents, *([] if outside is None else [outside])]):
+    for content in found_checkpoints(services):
         anchor = _anchor(content, who)
         if anchor is not None:
             yield anchor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -252,7 +252,7 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
     troubles += [Trouble("mismatched", remark.where, remark.what) for remark in strange]
     troubles += [Trouble("untrusted", remark.where, remark.what) for remark in self_approved(records)]
     troubles += kept_texts(services, records)
-    missing = tuple(_erased(services, item) for _, item in sorted(walked.erased.items()))
+    missing = tuple(_erased(services, walked))
     if not walked.faults:  # else what is missing was lost perhaps, and the log's own faults say where
         troubles += _incomplete(walked, records)
         missing += tuple(unfinished(records))
@@ -265,10 +265,11 @@ def verify(services: Services, ref: ModelRef | None = None) -> Verification:
     return replace(found, erased=len(walked.excused))
 
 
-def _erased(services: Services, item: Erasure) -> Remark:
-    there = services.store.envelope_digests([item.leaf.payload])
-    still = "; its text is still there: repeat `aims evidence erase`" if there else ""
-    return Remark(f"leaf {item.leaf.seq}", f"the {item.kind} of it was {item.says}{still}")
+def _erased(services: Services, walked: KnownWalk) -> Iterator[Remark]:
+    there = services.store.envelope_digests([item.leaf.payload for item in walked.erased.values()])
+    for seq, item in sorted(walked.erased.items()):
+        still = "; its text is still there: repeat `aims evidence erase`" if item.leaf.payload in there else ""
+        yield Remark(f"leaf {seq}", f"the {item.kind} of it was {item.says}{still}")
 
 
 def _incomplete(walked: KnownWalk, records: Sequence[Record]) -> list[Trouble]:

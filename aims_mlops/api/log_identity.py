@@ -75,6 +75,19 @@ def merged(checkpoints: list[SignedCheckpoint]) -> list[SignedCheckpoint]:
     return sorted(by_text.values(), key=lambda item: item.size)
 
 
+def found_checkpoints(services: Services) -> list[bytes]:
+    """Return the bytes of every checkpoint kept with the log, and of the one outside unless its file is damaged.
+
+    For whoever counts what holds and leaves the rest for `aims log verify` to tell.
+    """
+    found = list(services.store.checkpoints())
+    try:
+        outside = services.store.last_checkpoint()
+    except VerificationError:
+        return found
+    return found if outside is None or outside in found else [*found, outside]
+
+
 def kept_checkpoints(services: Services, who: Identity) -> list[SignedCheckpoint]:
     """Return what is kept with the log and outside it, each once; raise `VerificationError` for one that is not ours.
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from aims_mlops.api.asking import promote_there
 from aims_mlops.api.locking import promotion_lock
 from aims_mlops.api.looking import evidence_for, statements, walk_log, with_history
-from aims_mlops.api.services import Said, Services, kept_policy, write
-from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, SigningError, StoreError, VerificationError
+from aims_mlops.api.services import Said, Services, kept_policy, refuse_unless, write
+from aims_mlops.errors import AimsError, Denied, NothingToDo, RegistryError, StoreError, VerificationError
 from aims_mlops.evidence import predicates
 from aims_mlops.evidence.record import EvidenceView, Trust
 from aims_mlops.gate import Question, decide
@@ -174,13 +174,8 @@ def _must_be_trusted(services: Services, version: ModelVersion, kind: str) -> No
     claimants = services.project.claimants(version.name)
     if len(claimants) != 1:
         return
-    signer, trusted = services.signer(), claimants[0].policy.trusted(kind)
-    if signer.key_id not in trusted:
-        names = ", ".join(dict.fromkeys(trusted.values())) or "nobody"
-        raise SigningError(
-            f"{signer.person} may not sign a {kind} for {claimants[0].id}: the policy trusts {names} for it",
-            hint=f"sign as one of them (--as, AIMS_SIGNER), or name {signer.person} under trust: {kind} in aims.yaml",
-        )
+    says = f" for {claimants[0].id}: the policy"
+    refuse_unless(services.signer(), kind, claimants[0].policy.trusted(kind), says=says)
 
 
 def _decide(services: Services, judged: _Judged) -> Decision:

@@ -103,12 +103,18 @@ def trust_of(services: Services, *, anchored: bool = True) -> Trust:
 
 def trusted_signer(services: Services, kind: str) -> Signer:
     """Return the signer; raise `SigningError` where nobody would believe a statement of this kind by them."""
-    signer, trusted = services.signer(), trust_of(services).by_kind.get(kind, {})
+    signer, trusted = services.signer(), trust_of(services, anchored=False).by_kind.get(kind, {})
+    refuse_unless(signer, kind, trusted, says=f": {services.project.path.name}")
+    return signer
+
+
+def refuse_unless(signer: Signer, kind: str, trusted: Mapping[Digest, str], *, says: str) -> None:
+    """Raise `SigningError` unless a signer's key is among those trusted for a kind; `says` is who trusts them."""
     if signer.key_id in trusted:
-        return signer
+        return
     names = ", ".join(dict.fromkeys(trusted.values())) or "nobody"
     raise SigningError(
-        f"{signer.person} may not sign a {kind}: {services.project.path.name} trusts {names} for it",
+        f"{signer.person} may not sign a {kind}{says} trusts {names} for it",
         hint=f"sign as one of them (--as, AIMS_SIGNER), or name {signer.person} under trust: {kind} in aims.yaml",
     )
 

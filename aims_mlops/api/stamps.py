@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aims_mlops.api.log_identity import Identity, found_checkpoints
 from aims_mlops.errors import MissingExtra, VerificationError
 from aims_mlops.evidence.checkpoint import SignedCheckpoint
 from aims_mlops.model.digest import Digest
 
 if TYPE_CHECKING:  # which needs this to say who outside saw the log
-    from aims_mlops.api.log_identity import Identity
     from aims_mlops.api.services import Services
 
 
@@ -62,14 +62,8 @@ def _read(services: Services, signed: SignedCheckpoint, stamp: bytes) -> Stamp:
 
 def _texts(services: Services, who: Identity) -> dict[str, SignedCheckpoint]:
     """Return the kept checkpoints that hold, by the digest of their signed text."""
-    contents = list(services.store.checkpoints())
     found: dict[str, SignedCheckpoint] = {}
-    try:
-        outside = services.store.last_checkpoint()
-        contents += [] if outside is None else [outside]
-    except VerificationError:  # its file is damaged: `aims log verify` says so
-        pass
-    for content in contents:
+    for content in found_checkpoints(services):
         try:
             signed = who.open(content)
         except VerificationError:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, TypeVar
 
 import click
 
 from aims_mlops.cli.interrupting import interruptible
 from aims_mlops.cli.options import Settings, answer, output_options
 from aims_mlops.errors import AimsError, ExitCode, UsageError, worst_exit_code
+
+_Made = TypeVar("_Made")
+
+
+class _Placed(Protocol):
+    """What is asked somewhere else, and where."""
+
+    @property
+    def place(self) -> str: ...  # said above
+
+
+_Asked = TypeVar("_Asked", bound=_Placed)
 
 
 @click.group("log")
@@ -105,16 +118,7 @@ def timestamp(settings: Settings, format: str, output_file: tuple[str, ...]) -> 
     from aims_mlops.views.anchors import stamps_table, stamps_wire
 
     services = settings.services()
-    made, failed, codes = [], {}, [ExitCode.OK]
-    for authority in api.must_stamp(services):
-        try:
-            made.append(api.stamp_newest(services, authority))
-        except AimsError as error:  # the others are asked all the same
-            if error.exit_code in (ExitCode.USAGE, ExitCode.NOTHING):
-                raise
-            failed[authority.place] = f"{error}" + (f" ({error.hint})" if error.hint else "")
-            codes.append(error.exit_code)
-    code = worst_exit_code(codes)
+    made, failed, code = _each(api.must_stamp(services), lambda asked: api.stamp_newest(services, asked))
     table, wire = stamps_table(made, failed), stamps_wire(made, failed, int(code))
     answer(settings, wire=wire, table=table, format=format, files=output_file)
     sys.exit(code)
@@ -154,7 +158,7 @@ def anchor(settings: Settings, folder: Path | None, sending: bool, format: str, 
         try:
             anchor_wiring.send_checkpoint(recipient, signed.note.to_bytes(), origin=origin, size=signed.size)
             sent.append(recipient.place)
-        except AimsError as error:
+        except AimsError as error:  # what was given away already is told, whatever is wrong with this one
             failed[recipient.place] = f"{error}"
             codes.append(error.exit_code)
     code = worst_exit_code(codes)
@@ -222,22 +226,32 @@ def witness(
     _ask(settings, urls, format=format, output_file=output_file)
 
 
+def _each(asked: Iterable[_Asked], ask: Callable[[_Asked], _Made]) -> tuple[list[_Made], dict[str, str], ExitCode]:
+    """Ask each, whatever became of the others; return what they made, what failed by its place, and the exit code.
+
+    What is wrong here, and not there, is raised.
+    """
+    made: list[_Made] = []
+    failed: dict[str, str] = {}
+    codes = [ExitCode.OK]
+    for one in asked:
+        try:
+            made.append(ask(one))
+        except AimsError as error:
+            if error.exit_code in (ExitCode.USAGE, ExitCode.NOTHING):
+                raise
+            failed[one.place] = f"{error}" + (f" ({error.hint})" if error.hint else "")
+            codes.append(error.exit_code)
+    return made, failed, worst_exit_code(codes)
+
+
 def _ask(settings: Settings, urls: tuple[str, ...], *, format: str, output_file: tuple[str, ...]) -> None:
     from aims_mlops import api, wiring
     from aims_mlops.views.checkpoints import cosigned_table, cosigned_wire
 
     services = settings.services()
     witnesses = [wiring.witness(url) for url in urls]
-    made, failed, codes = [], {}, [ExitCode.OK]
-    for asked in witnesses:
-        try:
-            made.append(api.cosign_at(services, asked))
-        except AimsError as error:  # the others are asked all the same
-            if error.exit_code in (ExitCode.USAGE, ExitCode.NOTHING):
-                raise
-            failed[asked.place] = f"{error}" + (f" ({error.hint})" if error.hint else "")
-            codes.append(error.exit_code)
-    code = worst_exit_code(codes)
+    made, failed, code = _each(witnesses, lambda asked: api.cosign_at(services, asked))
     table, wire = cosigned_table(made, failed), cosigned_wire(made, failed, int(code))
     answer(settings, wire=wire, table=table, format=format, files=output_file)
     sys.exit(code)
